@@ -1,0 +1,181 @@
+//! Error codes: stable numbers, one sentence each.
+
+macro_rules! errors {
+    ($(#[$doc:meta])* $name:ident { $($(#[doc = $text:literal])+ $variant:ident = $code:literal,)* }) => {
+        $(#[$doc])*
+        #[repr(u32)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[doc = $text])+ $variant = $code,)*
+        }
+
+        impl $name {
+            /// Every error of the program.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The number that the program returns.
+            #[inline(always)]
+            pub const fn code(self) -> u32 {
+                self as u32
+            }
+
+            /// The error with this number.
+            pub const fn from_code(code: u32) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+
+            /// Name of the variant.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($variant),)*
+                }
+            }
+
+            /// What went wrong, in a sentence.
+            pub const fn message(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($text),+),)*
+                }
+            }
+        }
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                write!(out, "{} ({}):{}", self.name(), self.code(), self.message())
+            }
+        }
+
+        impl core::error::Error for $name {}
+    };
+}
+
+errors! {
+    /// Errors of the Slab.
+    SlabError {
+        /// The account is not a slab of this program, or of another version.
+        NotASlab = 6000,
+        /// The account already holds data.
+        AlreadyInitialized = 6001,
+        /// The capacities do not fit the account, or one of them is zero or too large.
+        BadCapacities = 6002,
+        /// The signer is not the slab's authority.
+        WrongAuthority = 6003,
+        /// The slab's address does not derive from the signer, the seed and this program.
+        WrongAddress = 6004,
+        /// An instrument parameter is out of range.
+        BadInstrument = 6005,
+        /// All instruments are taken.
+        InstrumentsFull = 6006,
+        /// There is no such instrument.
+        NoInstrument = 6007,
+        /// The escrow is not an open escrow of the slab's Router for this slab.
+        WrongEscrow = 6008,
+        /// The escrow is not bound to this account index and generation.
+        NotBound = 6009,
+        /// All accounts are taken.
+        AccountsFull = 6010,
+        /// There is no open account at this index.
+        NoAccount = 6011,
+        /// The signer is not the account's trader key.
+        WrongTrader = 6012,
+        /// The escrow holds less than the deposit that opens an account.
+        DepositTooSmall = 6013,
+        /// A counter of the escrow ran backwards.
+        CounterBackwards = 6014,
+        /// The side, the order kind or the self-trade mode is unknown.
+        BadOrderKind = 6015,
+        /// The price is zero or above the instrument's largest.
+        BadPrice = 6016,
+        /// The price is outside the band around the mark.
+        OutsideBand = 6017,
+        /// The quantity is zero, below the smallest or above the largest.
+        BadQuantity = 6018,
+        /// The order would trade at once and is post-only.
+        WouldCross = 6019,
+        /// The order's expiry slot has passed.
+        Expired = 6020,
+        /// The account has no room for another order.
+        AccountOrdersFull = 6021,
+        /// The order pool is full and nothing rests further from the touch.
+        OrdersFull = 6022,
+        /// The level pool is full and nothing rests further from the touch.
+        LevelsFull = 6023,
+        /// The position pool is full.
+        PositionsFull = 6024,
+        /// The quantity at one price does not fit a level.
+        LevelOverflow = 6025,
+        /// The account is frozen: it may only reduce its positions.
+        AccountFrozen = 6026,
+        /// The order belongs to another account.
+        NotYourOrder = 6027,
+        /// Part of the order is reserved by a hold.
+        OrderReserved = 6028,
+        /// The account's equity would be below its initial margin.
+        BelowInitialMargin = 6029,
+        /// The position would exceed the instrument's largest.
+        PositionTooLarge = 6030,
+        /// Less than the minimum quantity could be filled.
+        NotFilled = 6031,
+        /// The instruction may not be called by another program.
+        CalledByProgram = 6032,
+        /// An amount does not fit its field.
+        AmountOverflow = 6033,
+    }
+}
+
+errors! {
+    /// Errors of the Router.
+    RouterError {
+        /// The account is not the expected Router record.
+        WrongRecord = 7000,
+        /// The signer is not the administrator.
+        WrongAdmin = 7001,
+        /// The signer does not own the portfolio or escrow.
+        WrongOwner = 7002,
+        /// The mint is not the vault's, or not a mint of the SPL Token program.
+        WrongMint = 7003,
+        /// The slab is not registered, not active or not owned by its registered program.
+        WrongSlab = 7004,
+        /// The amount is zero.
+        ZeroAmount = 7005,
+        /// The portfolio's free cash is below the amount.
+        NotEnoughCash = 7006,
+        /// The escrow is bound to a live account of the slab.
+        AlreadyBound = 7007,
+        /// The slab has no free account.
+        SlabFull = 7008,
+        /// The instruction may not be called by another program.
+        CalledByProgram = 7009,
+        /// An amount does not fit its field.
+        AmountOverflow = 7010,
+        /// The record exists already.
+        AlreadyExists = 7011,
+        /// The address is not the one derived from its seeds.
+        WrongAddress = 7012,
+        /// The trader key is zero or the owner's wallet, which must never sign for a slab.
+        BadTrader = 7013,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_stable_dense_and_explained() {
+        for (at, error) in SlabError::ALL.iter().enumerate() {
+            assert_eq!(error.code(), 6000 + at as u32);
+            assert_eq!(SlabError::from_code(error.code()), Some(*error));
+            assert!(error.message().ends_with('.'), "{error}");
+        }
+        for (at, error) in RouterError::ALL.iter().enumerate() {
+            assert_eq!(error.code(), 7000 + at as u32);
+            assert_eq!(RouterError::from_code(error.code()), Some(*error));
+            assert!(error.message().ends_with('.'), "{error}");
+        }
+        assert_eq!(SlabError::from_code(0), None);
+    }
+}

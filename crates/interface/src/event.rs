@@ -1,0 +1,315 @@
+//! Events: one log record per instruction, in borsh layout.
+//!
+//! An event is written with `sol_log_data` as one byte string: a tag byte and
+//! then its fields in little-endian order without padding, which is also their
+//! borsh encoding. Every event carries the slab's sequence number; a gap tells
+//! a reader that a record was cut from the log and has to be healed from the
+//! account.
+
+use crate::Key;
+use bytemuck::{Pod, Zeroable};
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident = $tag:literal { $($(#[$fdoc:meta])* $field:ident: $type:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[repr(C, packed)]
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+            pub struct $name {
+                /// Kind of event.
+                pub tag: u8,
+                /// Sequence number within the slab, from 1.
+                pub seq: u64,
+                /// Slot of the instruction.
+                pub slot: u32,
+                $($(#[$fdoc])* pub $field: $type,)*
+            }
+
+            impl $name {
+                /// Kind of event.
+                pub const TAG: u8 = $tag;
+            }
+        )*
+    };
+}
+
+events! {
+    /// A slab was created.
+    SlabInitialized = 1 {
+        /// Who may administer it.
+        authority: Key,
+    }
+    /// An instrument was added.
+    InstrumentAdded = 2 {
+        /// Instrument number.
+        instrument: u8,
+        /// Mark that it starts from, in ticks.
+        mark_ticks: u32,
+    }
+    /// An account was opened.
+    AccountOpened = 3 {
+        /// Account index.
+        account: u16,
+        /// Generation of that index.
+        generation: u32,
+        /// Escrow that it is bound to.
+        escrow: Key,
+        /// Session key that trades.
+        trader: Key,
+    }
+    /// Deposits were credited, or the session key was copied.
+    AccountSynced = 4 {
+        /// Account index.
+        account: u16,
+        /// Atoms credited now.
+        credited_atoms: u64,
+        /// Cash afterwards, in atoms.
+        cash_atoms: i64,
+    }
+    /// An order came to rest.
+    OrderPlaced = 5 {
+        /// Instrument number.
+        instrument: u8,
+        /// 0 bid, 1 ask.
+        side: u8,
+        /// Account index.
+        account: u16,
+        /// Order index.
+        order: u32,
+        /// Generation of that index.
+        generation: u32,
+        /// Price.
+        ticks: u32,
+        /// Quantity that rests.
+        lots: u32,
+        /// Last slot in which it may trade; 0 is never.
+        expiry_slot: u32,
+        /// The client's own number.
+        client_id: u64,
+    }
+    /// A resting order left the book without a trade.
+    OrderCancelled = 6 {
+        /// Instrument number.
+        instrument: u8,
+        /// 0 bid, 1 ask.
+        side: u8,
+        /// Account index.
+        account: u16,
+        /// Order index.
+        order: u32,
+        /// Generation of that index.
+        generation: u32,
+        /// Quantity that rested.
+        lots: u32,
+        /// One of [`cancel_reason`].
+        reason: u8,
+    }
+}
+
+/// Values of [`OrderCancelled::reason`].
+pub mod cancel_reason {
+    /// Its owner cancelled it.
+    pub const OWNER: u8 = 0;
+    /// A full pool made room for a better price.
+    pub const EVICTED: u8 = 1;
+}
+
+/// What happened to one resting order that a taker met.
+#[repr(C, packed)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Fill {
+    /// Account of the maker.
+    pub account: u16,
+    /// Order index.
+    pub order: u32,
+    /// Generation of that index.
+    pub generation: u32,
+    /// Price.
+    pub ticks: u32,
+    /// Lots traded, or lots removed when the outcome is a removal.
+    pub lots: u32,
+    /// One of [`outcome`].
+    pub outcome: u8,
+}
+
+/// Values of [`Fill::outcome`].
+pub mod outcome {
+    /// Traded; part of the order still rests.
+    pub const PARTIAL: u8 = 0;
+    /// Traded; the order is gone.
+    pub const FULL: u8 = 1;
+    /// Traded; a remainder below the smallest order was cancelled.
+    pub const DUST: u8 = 2;
+    /// Removed: its expiry slot has passed.
+    pub const EXPIRED: u8 = 3;
+    /// Removed or reduced: it belongs to the taker.
+    pub const SELF_TRADE: u8 = 4;
+    /// Removed: its owner could not carry the margin.
+    pub const MARGIN: u8 = 5;
+    /// Removed: its price lies outside the band around the mark.
+    pub const OUTSIDE_BAND: u8 = 6;
+
+    /// Whether lots changed hands.
+    pub const fn traded(outcome: u8) -> bool {
+        outcome <= DUST
+    }
+}
+
+/// Resting orders that one instruction may meet.
+pub const FILLS_MAX: usize = 48;
+
+/// A taker met the book. Borsh layout with a vector of fills at the end.
+#[repr(C, packed)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Traded {
+    /// Kind of event.
+    pub tag: u8,
+    /// Sequence number within the slab.
+    pub seq: u64,
+    /// Slot of the instruction.
+    pub slot: u32,
+    /// Instrument number.
+    pub instrument: u8,
+    /// Side of the taker: 0 bid, 1 ask.
+    pub side: u8,
+    /// Account of the taker.
+    pub account: u16,
+    /// Lots traded.
+    pub lots: u32,
+    /// Their value, in atoms.
+    pub notional_atoms: u64,
+    /// Fee charged to the taker, in atoms.
+    pub fee_atoms: i64,
+    /// Number of entries of `fills` that are in use.
+    pub fills_count: u32,
+    /// One entry per resting order met, in order.
+    pub fills: [Fill; FILLS_MAX],
+}
+
+impl Traded {
+    /// Kind of event.
+    pub const TAG: u8 = 7;
+
+    /// The entries in use.
+    pub fn fills(&self) -> &[Fill] {
+        let used = (self.fills_count as usize).min(FILLS_MAX);
+        // A reference into the packed array is fine: `Fill` has alignment 1.
+        &self.fills[..used]
+    }
+
+    /// Adds an entry; `false` when there is no room.
+    #[inline(always)]
+    pub fn push(&mut self, fill: Fill) -> bool {
+        let at = self.fills_count as usize;
+        if at >= FILLS_MAX {
+            return false;
+        }
+        self.fills[at] = fill;
+        self.fills_count = at as u32 + 1;
+        true
+    }
+
+    /// The encoded event: everything up to the last entry in use.
+    #[inline(always)]
+    pub fn as_bytes(&self) -> &[u8] {
+        let used = (self.fills_count as usize).min(FILLS_MAX);
+        let unused = (FILLS_MAX - used) * core::mem::size_of::<Fill>();
+        let bytes = bytemuck::bytes_of(self);
+        &bytes[..bytes.len() - unused]
+    }
+}
+
+/// A decoded event.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::large_enum_variant, reason = "decoded one at a time on hosts")]
+pub enum Event {
+    /// [`SlabInitialized`].
+    SlabInitialized(SlabInitialized),
+    /// [`InstrumentAdded`].
+    InstrumentAdded(InstrumentAdded),
+    /// [`AccountOpened`].
+    AccountOpened(AccountOpened),
+    /// [`AccountSynced`].
+    AccountSynced(AccountSynced),
+    /// [`OrderPlaced`].
+    OrderPlaced(OrderPlaced),
+    /// [`OrderCancelled`].
+    OrderCancelled(OrderCancelled),
+    /// [`Traded`].
+    Traded(Traded),
+}
+
+impl Event {
+    /// Decodes one log record; `None` when it is none of ours or is cut short.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        fn exact<T: Pod>(bytes: &[u8]) -> Option<T> {
+            bytemuck::try_pod_read_unaligned(bytes).ok()
+        }
+        Some(match *bytes.first()? {
+            SlabInitialized::TAG => Self::SlabInitialized(exact(bytes)?),
+            InstrumentAdded::TAG => Self::InstrumentAdded(exact(bytes)?),
+            AccountOpened::TAG => Self::AccountOpened(exact(bytes)?),
+            AccountSynced::TAG => Self::AccountSynced(exact(bytes)?),
+            OrderPlaced::TAG => Self::OrderPlaced(exact(bytes)?),
+            OrderCancelled::TAG => Self::OrderCancelled(exact(bytes)?),
+            Traded::TAG => {
+                let mut traded = Traded::zeroed();
+                let room = bytemuck::bytes_of_mut(&mut traded);
+                room.get_mut(..bytes.len())?.copy_from_slice(bytes);
+                let whole = traded.fills_count as usize <= FILLS_MAX
+                    && traded.as_bytes().len() == bytes.len();
+                whole.then_some(Self::Traded(traded))?
+            }
+            _ => return None,
+        })
+    }
+
+    /// Sequence number of the event.
+    pub fn seq(&self) -> u64 {
+        match self {
+            Self::SlabInitialized(event) => event.seq,
+            Self::InstrumentAdded(event) => event.seq,
+            Self::AccountOpened(event) => event.seq,
+            Self::AccountSynced(event) => event.seq,
+            Self::OrderPlaced(event) => event.seq,
+            Self::OrderCancelled(event) => event.seq,
+            Self::Traded(event) => event.seq,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trade_survives_encoding_and_a_cut_one_is_refused() {
+        let mut traded = Traded::zeroed();
+        traded.tag = Traded::TAG;
+        traded.seq = 9;
+        for order in 1..=3 {
+            assert!(traded.push(Fill {
+                order,
+                ..Fill::zeroed()
+            }));
+        }
+        let bytes = traded.as_bytes();
+        let Some(Event::Traded(back)) = Event::decode(bytes) else {
+            panic!("not decoded")
+        };
+        assert_eq!(back.fills(), traded.fills());
+        assert!(Event::decode(&bytes[..bytes.len() - 1]).is_none());
+        assert!(Event::decode(&[]).is_none());
+        assert!(Event::decode(&[99; 40]).is_none());
+    }
+
+    #[test]
+    fn fills_beyond_the_bound_are_refused() {
+        let mut traded = Traded::zeroed();
+        for _ in 0..FILLS_MAX {
+            assert!(traded.push(Fill::zeroed()));
+        }
+        assert!(!traded.push(Fill::zeroed()));
+        assert_eq!(traded.as_bytes().len(), core::mem::size_of::<Traded>());
+    }
+}

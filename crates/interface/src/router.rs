@@ -1,0 +1,304 @@
+//! The Router's records.
+//!
+//! All are program-derived accounts of the Router, written by it alone. The
+//! Slab reads [`Escrow`]; everything else is here for the SDK.
+//!
+//! | record | seeds |
+//! |---|---|
+//! | [`RouterConfig`] | `"config"` |
+//! | [`Vault`] | `"vault"`, mint |
+//! | [`Portfolio`] | `"portfolio"`, owner |
+//! | [`SlabEntry`] | `"slab"`, slab |
+//! | [`SlabLedger`] | `"ledger"`, slab, mint |
+//! | [`Escrow`] | `"pledge"`, slab, owner, mint |
+//!
+//! Vault tokens lie in a token account at `"tokens"`, mint, whose authority is
+//! the address at `"authority"`.
+
+use crate::{Key, Record, assert_layout};
+use bytemuck::{Pod, Zeroable};
+use flagstone_units::Slot;
+
+/// Seed prefixes of the Router's derived addresses.
+pub mod seeds {
+    /// [`super::RouterConfig`].
+    pub const CONFIG: &[u8] = b"config";
+    /// Authority of every vault token account.
+    pub const AUTHORITY: &[u8] = b"authority";
+    /// [`super::Vault`].
+    pub const VAULT: &[u8] = b"vault";
+    /// Token account of a vault.
+    pub const TOKENS: &[u8] = b"tokens";
+    /// [`super::Portfolio`].
+    pub const PORTFOLIO: &[u8] = b"portfolio";
+    /// [`super::SlabEntry`].
+    pub const SLAB: &[u8] = b"slab";
+    /// [`super::SlabLedger`].
+    pub const LEDGER: &[u8] = b"ledger";
+    /// [`super::Escrow`].
+    pub const PLEDGE: &[u8] = b"pledge";
+}
+
+/// Deployment-wide settings.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct RouterConfig {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Bump of this address.
+    pub bump: u8,
+    /// Bump of the vault authority.
+    pub authority_bump: u8,
+    /// Reserved; zero.
+    pub padding: [u8; 2],
+    /// Who may register slabs.
+    pub admin: Key,
+    /// Quote mint of the deployment.
+    pub quote_mint: Key,
+    /// Slabs ever registered.
+    pub slabs_total: u64,
+    /// Reserved; zero.
+    pub reserved: [u64; 21],
+}
+assert_layout!(RouterConfig, 256);
+
+impl Record for RouterConfig {
+    const DISCRIMINATOR: [u8; 8] = [0x93, 0x14, 0x51, 0x87, 0x2e, 0xfb, 0x2e, 0x8b];
+    const VERSION: u32 = 1;
+}
+
+/// Custody of one mint. Invariant V: tokens held >= booked.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Vault {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Bump of this address.
+    pub bump: u8,
+    /// Bump of the token account.
+    pub tokens_bump: u8,
+    /// Reserved; zero.
+    pub padding: [u8; 2],
+    /// Mint held.
+    pub mint: Key,
+    /// Token account that holds it.
+    pub tokens: Key,
+    /// Sum of portfolio cash, escrow balances, backings and insurance, in atoms.
+    pub booked_atoms: u64,
+    /// Reserved; zero.
+    pub reserved: [u64; 21],
+}
+assert_layout!(Vault, 256, booked_atoms @ 80);
+
+impl Record for Vault {
+    const DISCRIMINATOR: [u8; 8] = [0xd3, 0x08, 0xe8, 0x2b, 0x02, 0x98, 0x75, 0x77];
+    const VERSION: u32 = 1;
+}
+
+/// A user's cash with the Router.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Portfolio {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Bump of this address.
+    pub bump: u8,
+    /// 0 open.
+    pub status: u8,
+    /// Reserved; zero.
+    pub padding: [u8; 2],
+    /// Wallet that owns it.
+    pub owner: Key,
+    /// Key that may trade and fund but never withdraw; zero when none.
+    pub delegate: Key,
+    /// Free cash of the quote mint, in atoms.
+    pub cash_atoms: u64,
+    /// Deposits ever made, in atoms.
+    pub deposited_total_atoms: u64,
+    /// Withdrawals ever made, in atoms.
+    pub withdrawn_total_atoms: u64,
+    /// Escrows ever opened.
+    pub escrows_total: u64,
+    /// Reserved; zero.
+    pub reserved: [u64; 50],
+}
+assert_layout!(Portfolio, 512, owner @ 16, cash_atoms @ 80);
+
+impl Record for Portfolio {
+    const DISCRIMINATOR: [u8; 8] = [0x5e, 0x9e, 0x47, 0xf5, 0x7a, 0x66, 0x6e, 0xe1];
+    const VERSION: u32 = 1;
+}
+
+/// Registry entry of a slab.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct SlabEntry {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Bump of this address.
+    pub bump: u8,
+    /// One of [`slab_status`].
+    pub status: u8,
+    /// Reserved; zero.
+    pub padding: [u8; 2],
+    /// The slab account.
+    pub slab: Key,
+    /// Program that owns it.
+    pub program_id: Key,
+    /// Hash of that program's data at the last attestation.
+    pub program_hash: [u8; 32],
+    /// Program data account.
+    pub program_data: Key,
+    /// Upgrade authority at the last attestation.
+    pub upgrade_authority: Key,
+    /// Slot in which the program was last deployed.
+    pub deploy_slot: u64,
+    /// Reserved; zero.
+    pub reserved: [u64; 41],
+}
+assert_layout!(SlabEntry, 512, slab @ 16, program_id @ 48);
+
+impl Record for SlabEntry {
+    const DISCRIMINATOR: [u8; 8] = [0x10, 0x0f, 0xf5, 0x04, 0xb9, 0xd0, 0xfa, 0x44];
+    const VERSION: u32 = 1;
+}
+
+/// Values of [`SlabEntry::status`].
+pub mod slab_status {
+    /// Routes and funding are allowed.
+    pub const ACTIVE: u8 = 1;
+    /// The program changed; reversible.
+    pub const SUSPENDED: u8 = 2;
+    /// The slab's counters proved it bad; terminal.
+    pub const QUARANTINED: u8 = 3;
+}
+
+/// What the Router holds for one slab in one mint.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct SlabLedger {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Bump of this address.
+    pub bump: u8,
+    /// Reserved; zero.
+    pub padding: [u8; 3],
+    /// The slab account.
+    pub slab: Key,
+    /// The mint.
+    pub mint: Key,
+    /// Atoms that back the slab's cash.
+    pub backing_atoms: u64,
+    /// Atoms of the slab's insurance.
+    pub insurance_atoms: u64,
+    /// Copy of the slab's fee total up to which fees are booked.
+    pub fees_seen: crate::slab::WideTotal,
+    /// Copy of the slab's insurance-due total up to which it is booked.
+    pub insurance_due_seen: crate::slab::WideTotal,
+    /// Atoms of insurance ever paid into backing.
+    pub covered_total: crate::slab::WideTotal,
+    /// Reserved; zero.
+    pub reserved: [u64; 46],
+}
+assert_layout!(SlabLedger, 512, backing_atoms @ 80);
+
+impl Record for SlabLedger {
+    const DISCRIMINATOR: [u8; 8] = [0x3c, 0xa7, 0x1a, 0xf2, 0xbd, 0x02, 0xcf, 0x23];
+    const VERSION: u32 = 1;
+}
+
+/// Capability records of one escrow.
+pub const CAPS_PER_ESCROW: usize = 16;
+
+/// Leave for one slab to charge one hold of one user, minted by the Router.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct Cap {
+    /// Route that the capability belongs to.
+    pub route_id: u64,
+    /// Most that may be charged, in atoms.
+    pub amount_max_atoms: u64,
+    /// What is left of it, in atoms.
+    pub remaining_atoms: u64,
+    /// Serial number within the escrow; never reused.
+    pub nonce: u64,
+    /// Hold that it pays for.
+    pub hold: u32,
+    /// Generation of that hold.
+    pub hold_generation: u32,
+    /// Last slot in which commit may use it.
+    pub expiry_slot: Slot,
+    /// 0 free, 1 live, 2 burned.
+    pub state: u32,
+    /// Locked lots that the commit may release (netting).
+    pub unlock_lots: u32,
+    /// Reserved; zero.
+    pub reserved: [u32; 3],
+}
+assert_layout!(Cap, 64);
+
+/// A user's money pledged to one slab, and the Router's side of its counters.
+///
+/// Never closed, so that no counter can start again from zero.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Escrow {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Bump of this address.
+    pub bump: u8,
+    /// 0 open, 1 closed.
+    pub state: u8,
+    /// 1 while the Router forbids risk increases.
+    pub frozen: u8,
+    /// Reserved; zero.
+    pub padding: u8,
+    /// The slab that may charge.
+    pub slab: Key,
+    /// Wallet that owns the money.
+    pub owner: Key,
+    /// Mint of the money.
+    pub mint: Key,
+    /// Session key that trades on the slab.
+    pub trader: Key,
+    /// Index of the bound slab account, 0 when unbound.
+    pub bound_account: u32,
+    /// Generation of the bound slab account.
+    pub bound_generation: u32,
+    /// Sum of the live capabilities' remainders, in atoms.
+    pub balance_atoms: u64,
+    /// Atoms ever funded as standing margin; only grows.
+    pub deposited_total_atoms: u64,
+    /// Copy of the slab's debited total up to which debits are booked.
+    pub debited_seen_atoms: u64,
+    /// Copy of the slab's released total up to which releases are paid.
+    pub released_seen_atoms: u64,
+    /// Insurance ever paid for this account, in atoms; only grows.
+    pub covered_total_atoms: u64,
+    /// Largest loss that may be moved here from other slabs, in atoms.
+    pub liability_max_atoms: u64,
+    /// Serial number of the last capability.
+    pub cap_nonce: u64,
+    /// Reserved; zero.
+    pub reserved: [u64; 6],
+    /// Capability records.
+    pub caps: [Cap; CAPS_PER_ESCROW],
+}
+assert_layout!(Escrow, 1280, slab @ 16, trader @ 112, bound_account @ 144, deposited_total_atoms @ 160, caps @ 256);
+
+impl Record for Escrow {
+    const DISCRIMINATOR: [u8; 8] = [0x1f, 0xd5, 0x7b, 0xbb, 0xba, 0x16, 0xda, 0x9b];
+    const VERSION: u32 = 1;
+}

@@ -1,0 +1,322 @@
+//! The Slab's account: header, pool directory and the two records that other
+//! programs read, [`SlabAccount`] and [`Reservation`].
+//!
+//! ```text
+//! | header 1,024 | instruments 32 x 512 | accounts | levels | orders | positions
+//! | reservations | slices | trades | ledger | root pages |
+//! ```
+//! Everything after the header lies where the pool directory says. An index
+//! into a pool is 1-based; 0 means none, so that zeroed memory is a valid,
+//! empty slab and creating one never walks it.
+
+use crate::{Key, Record, assert_layout};
+use bytemuck::{Pod, Zeroable};
+use flagstone_units::Slot;
+
+/// Largest data length of a Solana account: 10 MiB.
+pub const SLAB_BYTES_MAX: u64 = 10 * 1024 * 1024;
+
+/// Instruments of a slab.
+pub const INSTRUMENTS: usize = 32;
+
+/// Accounts hashed into one leaf page of the published Merkle root.
+pub const ROOT_PAGE_ACCOUNTS: u32 = 64;
+
+/// The pools of a slab, in the order in which they lie in the account.
+#[repr(usize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolId {
+    /// Instruments: parameters, mark and book heads.
+    Instruments = 0,
+    /// Trading accounts.
+    Accounts = 1,
+    /// Price levels of all books.
+    Levels = 2,
+    /// Resting and pending orders.
+    Orders = 3,
+    /// Positions.
+    Positions = 4,
+    /// Holds on resting quantity.
+    Reservations = 5,
+    /// Parts of holds, one per order touched.
+    Slices = 6,
+    /// Ring of the latest trades.
+    Trades = 7,
+    /// Aggressor ledger of the current batch.
+    Ledger = 8,
+    /// Page hashes of the published Merkle root.
+    RootPages = 9,
+}
+
+/// Number of pools.
+pub const POOLS: usize = 10;
+
+impl PoolId {
+    /// Every pool in the order of the layout.
+    pub const ALL: [Self; POOLS] = [
+        Self::Instruments,
+        Self::Accounts,
+        Self::Levels,
+        Self::Orders,
+        Self::Positions,
+        Self::Reservations,
+        Self::Slices,
+        Self::Trades,
+        Self::Ledger,
+        Self::RootPages,
+    ];
+
+    /// Name as printed by the layout command.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Instruments => "instruments",
+            Self::Accounts => "accounts",
+            Self::Levels => "levels",
+            Self::Orders => "orders",
+            Self::Positions => "positions",
+            Self::Reservations => "reservations",
+            Self::Slices => "slices",
+            Self::Trades => "trades",
+            Self::Ledger => "ledger",
+            Self::RootPages => "root_pages",
+        }
+    }
+}
+
+/// Directory entry of one pool.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct PoolHeader {
+    /// First byte of the pool within the account.
+    pub offset: u32,
+    /// Items that fit.
+    pub capacity: u32,
+    /// Items ever handed out; items above it have never been touched.
+    pub high_water: u32,
+    /// Head of the list of freed items, 0 when empty.
+    pub free_head: u32,
+    /// Items in use.
+    pub live: u32,
+    /// Size of one item.
+    pub item_bytes: u32,
+}
+assert_layout!(PoolHeader, 24);
+
+impl PoolHeader {
+    /// Index that the next allocation returns, or `None` when the pool is full.
+    #[inline(always)]
+    pub const fn next_index(&self) -> Option<u32> {
+        if self.free_head != 0 {
+            Some(self.free_head)
+        } else if self.high_water < self.capacity {
+            Some(self.high_water + 1)
+        } else {
+            None
+        }
+    }
+}
+
+/// A total that may outgrow one word: low word first.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct WideTotal {
+    /// Low and high word.
+    pub words: [u64; 2],
+}
+
+impl WideTotal {
+    /// Adds `amount`; 2^128 is beyond every sum of 64-bit amounts that can occur.
+    #[inline(always)]
+    pub fn add(&mut self, amount: u64) {
+        let (low, carry) = self.words[0].overflowing_add(amount);
+        self.words = [low, self.words[1].wrapping_add(carry as u64)];
+    }
+
+    /// The total as one number.
+    pub const fn get(self) -> u128 {
+        self.words[0] as u128 | (self.words[1] as u128) << 64
+    }
+}
+
+/// First 1,024 bytes of a slab.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct SlabHeader {
+    /// [`SlabHeader::DISCRIMINATOR`].
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// 0 active; other values belong to the guardian's switches.
+    pub status: u32,
+    /// Bytes of the layout; the account is at least this long.
+    pub layout_bytes: u64,
+    /// The only program whose escrows and capabilities this slab honours.
+    pub router_program: Key,
+    /// Who may add instruments and set parameters.
+    pub authority: Key,
+    /// Quote mint; cash is counted in its atoms.
+    pub quote_mint: Key,
+    /// Next authority, proposed and not yet accepted.
+    pub authority_pending: Key,
+    /// Pool directory, indexed by [`PoolId`].
+    pub pools: [PoolHeader; POOLS],
+    /// Sequence number of the last event.
+    pub event_seq: u64,
+    /// Trades ever executed; the ring holds the latest.
+    pub trades_total: u64,
+    /// Atoms credited from escrows.
+    pub deposits_total: WideTotal,
+    /// Atoms charged by commits.
+    pub debits_total: WideTotal,
+    /// Atoms released to escrows.
+    pub released_total: WideTotal,
+    /// Atoms of bad debt covered from insurance.
+    pub covered_total: WideTotal,
+    /// Fees kept for the slab's LP, in atoms.
+    pub fees_out_total: WideTotal,
+    /// Fees due to insurance, in atoms.
+    pub insurance_due_total: WideTotal,
+    /// Least deposit that opens an account, in atoms.
+    pub account_deposit_min_atoms: u64,
+    /// Haircut index of the slab's profits, parts per 2^32 lost so far.
+    pub haircut_index: u64,
+    /// Sum of the matured positive profits, in atoms.
+    pub matured_profit_total: WideTotal,
+    /// Recognised and unallocated deficit, in atoms.
+    pub deficit_total: WideTotal,
+    /// Batch number.
+    pub batch_epoch: u32,
+    /// Slot in which the batch opened.
+    pub batch_slot: Slot,
+    /// Slots of a batch.
+    pub batch_slots: u32,
+    /// Progress of the root under construction, in pages.
+    pub root_page_next: u32,
+    /// Last complete Merkle root.
+    pub root: [u8; 32],
+    /// Leaf sum of that root, in atoms.
+    pub root_sum: WideTotal,
+    /// Slot at which that root was completed.
+    pub root_slot: Slot,
+    /// Open orders that one account may rest.
+    pub orders_per_account_max: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 50],
+}
+assert_layout!(SlabHeader, 1024, version @ 8, router_program @ 24, pools @ 152, event_seq @ 392);
+
+impl Record for SlabHeader {
+    const DISCRIMINATOR: [u8; 8] = [0x5e, 0xcf, 0x7b, 0xfb, 0x97, 0x38, 0x5b, 0xd8];
+    const VERSION: u32 = 1;
+}
+
+impl SlabHeader {
+    /// Directory entry of a pool.
+    #[inline(always)]
+    pub const fn pool(&self, id: PoolId) -> &PoolHeader {
+        &self.pools[id as usize]
+    }
+}
+
+/// One trading account of a slab.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct SlabAccount {
+    /// Router escrow that this account is bound to; zero when free.
+    pub escrow: Key,
+    /// Session key that trades; owns nothing.
+    pub trader: Key,
+    /// Settled cash, in atoms. Negative only between a loss and its cover.
+    pub cash_atoms: i64,
+    /// Copy of `Escrow.deposited_total` up to which deposits are credited.
+    pub deposited_seen_atoms: u64,
+    /// Atoms charged to the escrow's capabilities by commits; only grows.
+    pub debited_total_atoms: u64,
+    /// Atoms released to the escrow; only grows.
+    pub released_total_atoms: u64,
+    /// Copy of the Router's covered total up to which cover is credited.
+    pub covered_seen_atoms: u64,
+    /// Haircut index at the last touch.
+    pub haircut_index: u64,
+    /// Cash locked as bonds of live holds, in atoms.
+    pub bond_atoms: u64,
+    /// Weighted slot of the profit that has not matured.
+    pub warmup_slot: Slot,
+    /// Nonce of the last liquidation ticket.
+    pub ticket_nonce: u32,
+    /// First position, 0 when none. Next free account while this one is free.
+    pub positions_head: u32,
+    /// First resting order, 0 when none.
+    pub orders_head: u32,
+    /// Resting orders.
+    pub orders_count: u16,
+    /// Live holds.
+    pub holds_count: u16,
+    /// Positions with lots or open orders.
+    pub positions_count: u16,
+    /// Bits of [`account_flags`].
+    pub flags: u16,
+    /// Grows every time the slot is handed out; 0 is never valid.
+    pub generation: u32,
+    /// Slot after which anyone may cancel this account's orders; 0 is off.
+    pub dead_man_slot: Slot,
+    /// Lots closed under the current ticket.
+    pub ticket_lots_used: u32,
+    /// Slot of the last change, for leaf hashing.
+    pub touched_slot: Slot,
+}
+assert_layout!(SlabAccount, 160, trader @ 32, cash_atoms @ 64, debited_total_atoms @ 80, generation @ 144);
+
+/// Bits of [`SlabAccount::flags`].
+pub mod account_flags {
+    /// The account is open.
+    pub const OPEN: u16 = 1;
+    /// Designated liquidity provider: orders are live at once.
+    pub const DLP: u16 = 2;
+    /// The Router froze the escrow: only reductions are allowed.
+    pub const FROZEN: u16 = 4;
+}
+
+/// A hold on resting quantity: made by reserve, consumed by commit.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Reservation {
+    /// Route that this hold is a leg of, chosen by the client.
+    pub route_id: u64,
+    /// Notional at the captured prices, in atoms.
+    pub notional_atoms: u64,
+    /// Most that commit may charge, in atoms.
+    pub max_charge_atoms: u64,
+    /// Bond locked for the hold, in atoms.
+    pub bond_atoms: u64,
+    /// Account's debited total after commit: the Router has booked this hold
+    /// once it has seen that much.
+    pub debited_after_atoms: u64,
+    /// Commitment to the hidden terms; after commit, the result.
+    pub commitment: [u8; 32],
+    /// Grows every time the slot is handed out; 0 is never valid.
+    pub generation: u32,
+    /// Account that reserved.
+    pub account: u16,
+    /// Instrument.
+    pub instrument: u8,
+    /// Side (bit 0) and state (bits 1-3): held, committed, cancelled.
+    pub side_state: u8,
+    /// Lots held.
+    pub lots: u32,
+    /// Lots filled by commit.
+    pub filled_lots: u32,
+    /// First slice. Next free reservation while this one is free.
+    pub slices_head: u32,
+    /// Worst captured price.
+    pub worst_ticks: u32,
+    /// Mark at reserve, for the kill band.
+    pub mark_ticks: u32,
+    /// Slot of reserve.
+    pub slot: Slot,
+    /// Last slot in which commit is legal.
+    pub expiry_slot: Slot,
+    /// Low word of the event sequence number at reserve.
+    pub event_seq: u32,
+}
+assert_layout!(Reservation, 112, generation @ 72);

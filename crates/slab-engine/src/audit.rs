@@ -1,0 +1,343 @@
+//! Every invariant of a slab, recomputed from nothing.
+//!
+//! Slow and independent of the code that maintains them; for tests, the demo
+//! and simulations.
+
+use crate::Slab;
+use crate::layout::{Level, Order, Position};
+use crate::pools::{Item, Pool};
+use flagstone_interface::slab::{PoolHeader, PoolId, account_flags};
+use flagstone_units::{Side, Ticks};
+
+/// Sums over a slab, in atoms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Cash of all accounts.
+    pub cash_atoms: i128,
+    /// Cost of all positions; unrealised PnL at any mark sums to minus this.
+    pub cost_atoms: i128,
+    /// Fees kept.
+    pub fees_atoms: i128,
+    /// Deposits and cover received, less releases.
+    pub received_atoms: i128,
+}
+
+/// The first broken invariant, in words.
+pub type Audited = Result<Totals, &'static str>;
+
+macro_rules! ensure {
+    ($condition:expr, $broken:literal) => {
+        if !$condition {
+            return Err($broken);
+        }
+    };
+}
+
+impl Slab<'_> {
+    /// Checks pools, books, accounts and conservation.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn audit(&self) -> Audited {
+        self.audit_pools()?;
+        let mut orders = 0;
+        let mut levels = 0;
+        for number in 0..self.header.pool(PoolId::Instruments).high_water {
+            for side in [Side::Bid, Side::Ask] {
+                let (book_levels, book_orders) = self.audit_book(number as u8, side)?;
+                levels += book_levels;
+                orders += book_orders;
+            }
+        }
+        ensure!(
+            orders == self.header.pool(PoolId::Orders).live,
+            "an order rests in no book"
+        );
+        ensure!(
+            levels == self.header.pool(PoolId::Levels).live,
+            "a level belongs to no book"
+        );
+        self.audit_accounts()?;
+        self.audit_instruments()?;
+        self.conservation()
+    }
+
+    /// Sum of cash less cost plus fees equals what came in, to the atom.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn conservation(&self) -> Audited {
+        let mut totals = Totals::default();
+        for (_, account) in self.accounts.iter() {
+            if account.flags & account_flags::OPEN != 0 {
+                totals.cash_atoms += i128::from(account.cash_atoms);
+            }
+        }
+        for (_, position) in self
+            .positions
+            .iter()
+            .filter(|(_, position)| position.used != 0)
+        {
+            totals.cost_atoms += i128::from(position.cost_atoms);
+        }
+        let header = &self.header;
+        totals.fees_atoms =
+            (header.fees_out_total.get() + header.insurance_due_total.get()) as i128;
+        totals.received_atoms = (header.deposits_total.get() + header.debits_total.get()) as i128
+            + header.covered_total.get() as i128
+            - header.released_total.get() as i128;
+        let held = totals.cash_atoms - totals.cost_atoms + totals.fees_atoms;
+        ensure!(held == totals.received_atoms, "value was lost or created");
+        Ok(totals)
+    }
+
+    fn audit_pools(&self) -> Result<(), &'static str> {
+        audit_pool(
+            self.header.pool(PoolId::Orders),
+            &self.orders,
+            |order: &Order| order.next,
+        )?;
+        audit_pool(
+            self.header.pool(PoolId::Levels),
+            &self.levels,
+            |level: &Level| level.head,
+        )?;
+        audit_pool(
+            self.header.pool(PoolId::Positions),
+            &self.positions,
+            |position: &Position| position.next_in_account,
+        )?;
+        audit_pool(
+            self.header.pool(PoolId::Accounts),
+            &self.accounts,
+            |account| account.positions_head,
+        )
+    }
+
+    /// Levels and orders of one side.
+    fn audit_book(&self, number: u8, side: Side) -> Result<(u32, u32), &'static str> {
+        let book = &self.instruments[number as usize].books[side.index()];
+        let (mut levels, mut orders) = (0, 0);
+        let (mut index, mut before) = (book.best, 0);
+        while index != 0 {
+            let level = &self.levels[index];
+            ensure!(
+                level.prev == before,
+                "a level does not know its better neighbour"
+            );
+            ensure!(
+                level.side == side as u8 && level.instrument == number,
+                "a level is misfiled"
+            );
+            ensure!(
+                self.find(book.root, side, level.ticks) == index,
+                "a level is not in the tree"
+            );
+            if before != 0 {
+                let better = self.levels[before].ticks;
+                let ordered = match side {
+                    Side::Bid => better > level.ticks,
+                    Side::Ask => better < level.ticks,
+                };
+                ensure!(ordered, "levels are out of order");
+            }
+            orders += self.audit_level(index)?;
+            levels += 1;
+            (before, index) = (index, level.next);
+        }
+        ensure!(levels == book.levels, "the count of levels is wrong");
+        ensure!(orders == book.orders, "the count of orders is wrong");
+        Ok((levels, orders))
+    }
+
+    fn audit_level(&self, index: u32) -> Result<u32, &'static str> {
+        let level = &self.levels[index];
+        ensure!(level.head != 0, "a level is empty");
+        let tail = self.orders[level.head].prev;
+        let (mut order_index, mut before, mut count, mut lots) = (level.head, tail, 0, 0u64);
+        while order_index != 0 {
+            let order = &self.orders[order_index];
+            ensure!(order.is_live(), "a freed order rests at a level");
+            ensure!(
+                order.level == index && order.ticks == level.ticks,
+                "an order is misfiled"
+            );
+            ensure!(order.prev == before, "an order does not know its elder");
+            ensure!(
+                order.reserved_lots <= order.lots,
+                "more is reserved than rests"
+            );
+            ensure!(order.lots.0 > 0, "an order is empty");
+            lots += u64::from(order.lots.0);
+            count += 1;
+            (before, order_index) = (order_index, order.next);
+        }
+        ensure!(before == tail, "a level does not know its youngest order");
+        ensure!(
+            lots == u64::from(level.lots.0),
+            "the quantity of a level is wrong"
+        );
+        Ok(count)
+    }
+
+    /// Searches the tree without the engine's own code.
+    fn find(&self, root: u32, side: Side, ticks: Ticks) -> u32 {
+        let key = if side == Side::Bid { !ticks.0 } else { ticks.0 };
+        let mut link = root;
+        for _ in 0..=32 {
+            if link & 1 == 1 {
+                return link >> 1;
+            }
+            let Some(node) = self.levels.get(link >> 1) else {
+                return 0;
+            };
+            link = if key & (1 << (node.bit & 31)) != 0 {
+                node.right
+            } else {
+                node.left
+            };
+        }
+        0
+    }
+
+    fn audit_accounts(&self) -> Result<(), &'static str> {
+        let (mut orders, mut positions) = (0, 0);
+        for (index, account) in self.accounts.iter() {
+            if account.flags & account_flags::OPEN == 0 {
+                continue;
+            }
+            let owned = self.count_orders(index, account.orders_head)?;
+            ensure!(
+                owned == u32::from(account.orders_count),
+                "an account miscounts its orders"
+            );
+            let held = self.audit_positions(index, account.positions_head)?;
+            ensure!(
+                held == u32::from(account.positions_count),
+                "an account miscounts positions"
+            );
+            orders += owned;
+            positions += held;
+        }
+        ensure!(
+            orders == self.header.pool(PoolId::Orders).live,
+            "an order belongs to no account"
+        );
+        ensure!(
+            positions == self.header.pool(PoolId::Positions).live,
+            "a position has no account"
+        );
+        Ok(())
+    }
+
+    fn count_orders(&self, account: u32, head: u32) -> Result<u32, &'static str> {
+        let (mut index, mut before, mut count) = (head, 0, 0);
+        while index != 0 {
+            let order = &self.orders[index];
+            ensure!(
+                u32::from(order.account) == account,
+                "an order is in another's list"
+            );
+            ensure!(
+                order.prev_in_account == before,
+                "an account's order list is broken"
+            );
+            let position = &self.positions[order.position];
+            let matches = position.used != 0
+                && u32::from(position.account) == account
+                && position.instrument == order.instrument;
+            ensure!(matches, "an order points to another's position");
+            count += 1;
+            (before, index) = (index, order.next_in_account);
+        }
+        Ok(count)
+    }
+
+    fn audit_positions(&self, account: u32, head: u32) -> Result<u32, &'static str> {
+        let (mut index, mut count, mut seen) = (head, 0, 0u32);
+        while index != 0 {
+            let position = &self.positions[index];
+            ensure!(
+                u32::from(position.account) == account,
+                "a position is in another's list"
+            );
+            ensure!(
+                seen & 1 << position.instrument == 0,
+                "two positions in one instrument"
+            );
+            ensure!(
+                position.lots.0 != 0 || position.cost_atoms == 0,
+                "a flat position has a cost"
+            );
+            seen |= 1 << position.instrument;
+            let (mut bids, mut asks) = (0u64, 0u64);
+            let mut order_index = self.accounts[account].orders_head;
+            while order_index != 0 {
+                let order = &self.orders[order_index];
+                if order.position == index {
+                    match order.side() {
+                        Side::Bid => bids += u64::from(order.lots.0),
+                        Side::Ask => asks += u64::from(order.lots.0),
+                    }
+                }
+                order_index = order.next_in_account;
+            }
+            let open = (
+                u64::from(position.open_bid_lots.0),
+                u64::from(position.open_ask_lots.0),
+            );
+            ensure!((bids, asks) == open, "open lots are wrong");
+            count += 1;
+            index = position.next_in_account;
+        }
+        Ok(count)
+    }
+
+    /// Longs equal shorts in every instrument.
+    fn audit_instruments(&self) -> Result<(), &'static str> {
+        for number in 0..self.header.pool(PoolId::Instruments).high_water {
+            let (mut net, mut long) = (0i64, 0u64);
+            for (_, position) in self
+                .positions
+                .iter()
+                .filter(|(_, position)| position.used != 0)
+            {
+                if u32::from(position.instrument) == number {
+                    net += i64::from(position.lots.0);
+                    long += position.lots.0.max(0) as u64;
+                }
+            }
+            ensure!(net == 0, "longs and shorts differ");
+            let interest = self.instruments[number as usize].open_interest_lots;
+            ensure!(long == interest, "open interest is wrong");
+        }
+        Ok(())
+    }
+}
+
+/// The free list is as long as the directory says, and ends.
+fn audit_pool<T: Item>(
+    header: &PoolHeader,
+    pool: &Pool<'_, T>,
+    link: impl Fn(&T) -> u32,
+) -> Result<(), &'static str> {
+    ensure!(
+        header.high_water <= pool.capacity(),
+        "a pool's mark is beyond its end"
+    );
+    let (mut index, mut free) = (header.free_head, 0);
+    while index != 0 {
+        ensure!(
+            index <= header.high_water,
+            "a free item lies above the mark"
+        );
+        ensure!(free < pool.capacity(), "a free list does not end");
+        free += 1;
+        index = link(&pool[index]);
+    }
+    ensure!(
+        header.live + free == header.high_water,
+        "a pool lost an item"
+    );
+    Ok(())
+}

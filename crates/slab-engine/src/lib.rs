@@ -1,0 +1,40 @@
+//! The perpetuals engine that lives in one account.
+//!
+//! Everything here works on a byte slice and takes time as an argument, so the
+//! same code runs inside the Slab program, in the SDK and in benchmarks.
+//!
+//! The data path, in the order in which an order travels it:
+//!
+//! | module | room for |
+//! |---|---|
+//! | [`layout`] | item layouts, capacities, where each pool lies |
+//! | [`pools`] | the typed view of a slab; handing out and taking back items |
+//! | [`instruments`] | parameters and their bounds |
+//! | [`accounts`] | opening accounts, crediting deposits |
+//! | [`levels`] | price levels: ordered lookup, neighbours, best price |
+//! | [`book`] | orders at a level: rest, leave, evict |
+//! | [`positions`] | open, increase, reduce, flip; cost basis and realised PnL |
+//! | [`risk`] | mark, band, equity and margin |
+//! | [`matching`] | a taker meets the book |
+//! | [`orders`] | place, cancel, take: checks in order, then one change |
+//! | [`audit`] | every invariant of a slab, recomputed from nothing |
+#![cfg_attr(not(test), no_std)]
+
+pub mod accounts;
+pub mod audit;
+pub mod book;
+pub mod instruments;
+pub mod layout;
+pub mod levels;
+pub mod matching;
+pub mod orders;
+pub mod pools;
+pub mod positions;
+pub mod risk;
+
+pub use flagstone_interface::error::SlabError;
+pub use layout::{Capacities, SlabSize};
+pub use pools::Slab;
+
+/// Result of an engine operation.
+pub type Result<T> = core::result::Result<T, SlabError>;

@@ -1,0 +1,293 @@
+//! A taker meets the book.
+//!
+//! Strict price-time priority: levels from best to worst, orders at a level
+//! from oldest to youngest. An order that may not trade any more (expired,
+//! outside the band, its owner short of margin) is removed when it is met.
+//! The maker is settled fill by fill; the taker once, for the sum.
+
+use crate::layout::{Order, Trade};
+use crate::risk::{Band, Proposal};
+use crate::{Result, Slab, SlabError};
+use flagstone_interface::event::{FILLS_MAX, Fill, Traded, outcome};
+use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms, notional_atoms};
+
+/// What happens when a taker meets an order of its own.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfTrade {
+    /// The resting order is cancelled; the taker goes on.
+    CancelResting = 0,
+    /// The taker stops.
+    CancelTaking = 1,
+    /// Both lose the smaller quantity without trading.
+    DecrementBoth = 2,
+}
+
+impl SelfTrade {
+    /// Decodes the byte of an instruction.
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::CancelResting),
+            1 => Some(Self::CancelTaking),
+            2 => Some(Self::DecrementBoth),
+            _ => None,
+        }
+    }
+}
+
+/// A taker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taker {
+    pub(crate) account: u32,
+    pub(crate) position: u32,
+    pub(crate) instrument: u8,
+    pub(crate) side: Side,
+    pub(crate) limit: Ticks,
+    pub(crate) lots: u32,
+    pub(crate) self_trade: SelfTrade,
+    pub(crate) band: Band,
+    pub(crate) slot: Slot,
+}
+
+/// What a sweep has done so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Swept {
+    /// Lots traded.
+    pub(crate) lots: u32,
+    /// Their value, in atoms.
+    pub(crate) notional_atoms: u64,
+    /// Fees charged to makers less rebates, in atoms.
+    pub(crate) maker_fees_atoms: i64,
+    /// Lots that the taker still wants.
+    pub(crate) left: u32,
+}
+
+impl Slab<'_> {
+    /// Trades against the book until quantity, limit or room for fills is spent.
+    #[inline(never)]
+    pub(crate) fn sweep(&mut self, taker: &Taker, traded: &mut Traded) -> Result<Swept> {
+        let mut swept = Swept {
+            left: taker.lots,
+            ..Swept::default()
+        };
+        let contra = taker.side.contra();
+        let mut level = self.instruments[taker.instrument as usize].books[contra.index()].best;
+        while level != 0 && swept.left > 0 {
+            let ticks = self.levels[level].ticks;
+            if !crosses(taker.side, taker.limit, ticks) {
+                break;
+            }
+            // Read before the level can leave with its last order.
+            let next_level = self.levels[level].next;
+            let mut order = self.levels[level].head;
+            while order != 0 && swept.left > 0 {
+                if traded.fills_count as usize == FILLS_MAX {
+                    return Ok(swept);
+                }
+                let next = self.orders[order].next;
+                self.meet(order, taker, &mut swept, traded)?;
+                order = next;
+            }
+            level = next_level;
+        }
+        Ok(swept)
+    }
+
+    /// One resting order and the taker.
+    #[inline(always)]
+    fn meet(
+        &mut self,
+        index: u32,
+        taker: &Taker,
+        swept: &mut Swept,
+        traded: &mut Traded,
+    ) -> Result<()> {
+        let order = self.orders[index];
+        if let Some(removal) = self.refusal(&order, taker) {
+            return self.turn_away(index, &order, removal, taker, swept, traded);
+        }
+        let available = order.lots.0 - order.reserved_lots.0;
+        let lots = available.min(swept.left);
+        if lots == 0 {
+            return Ok(());
+        }
+        let instrument = &self.instruments[taker.instrument as usize];
+        let notional = notional_atoms(order.ticks, lots, instrument.atoms_per_tick);
+        let fee = fee_atoms(notional, instrument.maker_fee);
+        let smallest = instrument.order_lots_min.0;
+
+        let change = self.positions[order.position].trade(order.side(), lots, notional);
+        let cash_change_atoms = change.realised_atoms - fee;
+        let mut position = change.position;
+        match order.side() {
+            Side::Bid => position.open_bid_lots.0 -= lots,
+            Side::Ask => position.open_ask_lots.0 -= lots,
+        }
+        let proposal = Proposal {
+            index: order.position,
+            position,
+            cash_change_atoms,
+        };
+        if self
+            .check_margin(u32::from(order.account), &proposal)
+            .is_err()
+        {
+            return self.turn_away(index, &order, outcome::MARGIN, taker, swept, traded);
+        }
+
+        self.settle_cash(u32::from(order.account), cash_change_atoms)?;
+        self.track_open_interest(taker.instrument, order.position, change.position.lots.0);
+        self.positions[order.position] = change.position;
+        let rest = order.lots.0 - lots;
+        let outcome = if rest == 0 {
+            outcome::FULL
+        } else if rest < smallest && order.reserved_lots.0 == 0 {
+            outcome::DUST
+        } else {
+            outcome::PARTIAL
+        };
+        if outcome == outcome::PARTIAL {
+            self.shrink(index, Lots(lots));
+        } else {
+            self.leave(index);
+            self.drop_position_if_empty(order.position);
+        }
+        swept.lots += lots;
+        swept.left -= lots;
+        swept.notional_atoms += notional;
+        swept.maker_fees_atoms += fee;
+        traded.push(fill(index, &order, lots, outcome));
+        self.print(index, &order, lots, taker);
+        Ok(())
+    }
+
+    /// Why an order may not trade with this taker, if so.
+    #[inline(always)]
+    fn refusal(&self, order: &Order, taker: &Taker) -> Option<u8> {
+        if order.is_expired(taker.slot) {
+            Some(outcome::EXPIRED)
+        } else if !taker.band.contains(order.ticks) {
+            Some(outcome::OUTSIDE_BAND)
+        } else if u32::from(order.account) == taker.account {
+            Some(outcome::SELF_TRADE)
+        } else {
+            None
+        }
+    }
+
+    /// Removes or reduces an order that may not trade.
+    #[cold]
+    #[inline(never)]
+    fn turn_away(
+        &mut self,
+        index: u32,
+        order: &Order,
+        removal: u8,
+        taker: &Taker,
+        swept: &mut Swept,
+        traded: &mut Traded,
+    ) -> Result<()> {
+        if order.reserved_lots.0 != 0 {
+            // A hold has captured part of it; it stays until the hold ends.
+            return Ok(());
+        }
+        let mut lots = order.lots.0;
+        if removal == outcome::SELF_TRADE {
+            match taker.self_trade {
+                SelfTrade::CancelResting => {}
+                SelfTrade::CancelTaking => {
+                    swept.left = 0;
+                    return Ok(());
+                }
+                SelfTrade::DecrementBoth => {
+                    lots = lots.min(swept.left);
+                    swept.left -= lots;
+                }
+            }
+        }
+        if lots < order.lots.0 {
+            self.shrink(index, Lots(lots));
+        } else {
+            self.leave(index);
+            // The taker's own position is settled, and dropped, at the end.
+            if order.position != taker.position {
+                self.drop_position_if_empty(order.position);
+            }
+        }
+        traded.push(fill(index, order, lots, removal));
+        Ok(())
+    }
+
+    /// Adds to an account's cash.
+    #[inline(always)]
+    pub(crate) fn settle_cash(&mut self, account: u32, change_atoms: i64) -> Result<()> {
+        let account = &mut self.accounts[account];
+        account.cash_atoms = account
+            .cash_atoms
+            .checked_add(change_atoms)
+            .ok_or(SlabError::AmountOverflow)?;
+        Ok(())
+    }
+
+    /// Keeps the sum of longs when a position is about to become `lots`.
+    #[inline(always)]
+    pub(crate) fn track_open_interest(&mut self, instrument: u8, position: u32, lots: i32) {
+        let before = self.positions[position].lots.0.max(0) as u64;
+        let after = lots.max(0) as u64;
+        let instrument = &mut self.instruments[instrument as usize];
+        instrument.open_interest_lots = instrument
+            .open_interest_lots
+            .wrapping_add(after)
+            .wrapping_sub(before);
+    }
+
+    /// Writes a trade into the ring.
+    #[inline(always)]
+    fn print(&mut self, index: u32, order: &Order, lots: u32, taker: &Taker) {
+        let number = self.header.trades_total + 1;
+        self.header.trades_total = number;
+        // Head of the ring, kept in the directory so that no division is needed.
+        let pool = self.pool(flagstone_interface::slab::PoolId::Trades);
+        let at = pool.free_head;
+        pool.free_head = if at + 1 == pool.capacity { 0 } else { at + 1 };
+        if pool.high_water < pool.capacity {
+            pool.high_water += 1;
+            pool.live += 1;
+        }
+        self.trades[at as usize] = Trade {
+            number,
+            slot: taker.slot,
+            ticks: order.ticks,
+            lots: Lots(lots),
+            maker: order.account,
+            taker: taker.account as u16,
+            order: index,
+            instrument: order.instrument,
+            side: taker.side as u8,
+            padding: 0,
+            reveal_slot: taker.slot,
+            commitment: 0,
+        };
+    }
+}
+
+/// Whether a taker with this limit trades at `ticks`.
+#[inline(always)]
+pub(crate) fn crosses(side: Side, limit: Ticks, ticks: Ticks) -> bool {
+    match side {
+        Side::Bid => ticks <= limit,
+        Side::Ask => ticks >= limit,
+    }
+}
+
+#[inline(always)]
+fn fill(index: u32, order: &Order, lots: u32, outcome: u8) -> Fill {
+    Fill {
+        account: order.account,
+        order: index,
+        generation: order.generation,
+        ticks: order.ticks.0,
+        lots,
+        outcome,
+    }
+}
