@@ -1,0 +1,65 @@
+use crate::access::{fail, read_slab, require_owner, require_top_level};
+use crate::record::Stored;
+use anchor_lang::prelude::*;
+use flagstone_interface::error::RouterError;
+use flagstone_interface::router::{Escrow, SlabEntry};
+use flagstone_interface::slab::{PoolId, SlabAccount, SlabHeader, account_flags};
+use flagstone_interface::{Key, Record, key_eq};
+
+/// Accounts of `bind_escrow`.
+#[derive(Accounts)]
+pub struct BindEscrow {
+    /// Owner of the escrow.
+    pub owner: Signer,
+    /// The escrow.
+    #[account(mut)]
+    pub escrow: Stored<Escrow>,
+    /// Registry entry of the slab.
+    pub entry: Stored<SlabEntry>,
+    /// The slab.
+    pub slab: UncheckedAccount,
+}
+
+/// Binds the escrow to exactly one account index and generation (rule X2): the
+/// one that the slab opens next. `slab.open_account` follows in the same
+/// transaction and accepts only that binding. Binding again is possible as
+/// long as the bound account was not opened for this escrow.
+#[inline(never)]
+pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
+    require_top_level()?;
+    let accounts = &mut ctx.accounts;
+    require_owner(&accounts.escrow.owner, &accounts.owner)?;
+    if !key_eq(&accounts.escrow.slab, &accounts.entry.slab) {
+        return Err(fail(RouterError::WrongSlab));
+    }
+    let key = *accounts.escrow.key();
+    let data = read_slab(&accounts.slab, &accounts.entry)?;
+    if accounts.escrow.bound_account != 0 && is_open(data, &accounts.escrow, &key) {
+        return Err(fail(RouterError::AlreadyBound));
+    }
+    let header = SlabHeader::read(data).ok_or(fail(RouterError::WrongSlab))?;
+    let next = header.pool(PoolId::Accounts).next_index().ok_or(fail(RouterError::SlabFull))?;
+    let account = account_at(data, next).ok_or(fail(RouterError::WrongSlab))?;
+    accounts.escrow.bound_account = next;
+    accounts.escrow.bound_generation = account.generation.wrapping_add(1).max(1);
+    Ok(())
+}
+
+/// Whether the bound account is open for this escrow.
+fn is_open(data: &[u8], escrow: &Escrow, key: &Key) -> bool {
+    account_at(data, escrow.bound_account).is_some_and(|account| {
+        account.flags & account_flags::OPEN != 0
+            && account.generation == escrow.bound_generation
+            && key_eq(&account.escrow, key)
+    })
+}
+
+/// One account of a slab's account pool.
+fn account_at(data: &[u8], index: u32) -> Option<&SlabAccount> {
+    let pool = *SlabHeader::read(data)?.pool(PoolId::Accounts);
+    if index == 0 || index > pool.capacity {
+        return None;
+    }
+    let start = pool.offset as usize + (index as usize - 1) * size_of::<SlabAccount>();
+    bytemuck::try_from_bytes(data.get(start..start + size_of::<SlabAccount>())?).ok()
+}

@@ -1,0 +1,66 @@
+use crate::access::{fail, require_owner, require_top_level};
+use crate::record::Stored;
+use crate::token;
+use anchor_lang::prelude::*;
+use anchor_lang::programs::Token;
+use flagstone_interface::error::RouterError;
+use flagstone_interface::key_eq;
+use flagstone_interface::router::{Portfolio, Vault};
+use pinocchio_token::instructions::Transfer;
+
+/// Accounts of `deposit`.
+#[derive(Accounts)]
+pub struct Deposit {
+    /// Owner of the portfolio and of the tokens.
+    pub owner: Signer,
+    /// The owner's portfolio.
+    #[account(mut)]
+    pub portfolio: Stored<Portfolio>,
+    /// The vault of the mint.
+    #[account(mut)]
+    pub vault: Stored<Vault>,
+    /// The vault's token account.
+    #[account(mut)]
+    pub tokens: UncheckedAccount,
+    /// Token account that pays.
+    #[account(mut)]
+    pub source: UncheckedAccount,
+    /// SPL Token.
+    pub token_program: Program<Token>,
+}
+
+/// The credit is what arrived in the vault, not what was asked for.
+#[inline(never)]
+pub fn run(ctx: &mut Context<Deposit>, amount_atoms: u64) -> Result<()> {
+    require_top_level()?;
+    let accounts = &mut ctx.accounts;
+    require_owner(&accounts.portfolio.owner, &accounts.owner)?;
+    if amount_atoms == 0 {
+        return Err(fail(RouterError::ZeroAmount));
+    }
+    let mint = accounts.vault.mint;
+    if !key_eq(&accounts.vault.tokens, accounts.tokens.address().as_array()) {
+        return Err(fail(RouterError::WrongRecord));
+    }
+    token::balance_atoms(&accounts.source, &mint)?;
+    let before = token::balance_atoms(&accounts.tokens, &mint)?;
+    Transfer::new(
+        accounts.source.account(),
+        accounts.tokens.account(),
+        accounts.owner.account(),
+        amount_atoms,
+    )
+    .invoke()?;
+    let after = token::balance_atoms(&accounts.tokens, &mint)?;
+    let arrived = after.checked_sub(before).ok_or(fail(RouterError::AmountOverflow))?;
+
+    let overflow = fail(RouterError::AmountOverflow);
+    let booked = accounts.vault.booked_atoms.checked_add(arrived).ok_or(overflow.clone())?;
+    let portfolio = &mut accounts.portfolio;
+    let total = portfolio.deposited_total_atoms.checked_add(arrived).ok_or(overflow.clone())?;
+    let cash = portfolio.cash_atoms.checked_add(arrived).ok_or(overflow)?;
+    portfolio.deposited_total_atoms = total;
+    portfolio.cash_atoms = cash;
+    accounts.vault.booked_atoms = booked;
+    Ok(())
+}

@@ -1,0 +1,59 @@
+use crate::access::{fail, read_slab, require_owner, require_top_level};
+use crate::record::Stored;
+use anchor_lang::prelude::*;
+use flagstone_interface::error::RouterError;
+use flagstone_interface::key_eq;
+use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger};
+
+/// Accounts of `fund_slab`.
+#[derive(Accounts)]
+pub struct FundSlab {
+    /// Owner of the portfolio and the escrow.
+    pub owner: Signer,
+    /// The owner's portfolio.
+    #[account(mut)]
+    pub portfolio: Stored<Portfolio>,
+    /// The owner's escrow for the slab.
+    #[account(mut)]
+    pub escrow: Stored<Escrow>,
+    /// What the Router holds for the slab.
+    #[account(mut)]
+    pub ledger: Stored<SlabLedger>,
+    /// Registry entry of the slab.
+    pub entry: Stored<SlabEntry>,
+    /// The slab.
+    pub slab: UncheckedAccount,
+}
+
+/// Portfolio cash becomes backing of the slab; the escrow's counter grows, and
+/// `slab.sync` credits the account by it. The vault's booked sum is unchanged.
+#[inline(never)]
+pub fn run(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
+    require_top_level()?;
+    let accounts = &mut ctx.accounts;
+    require_owner(&accounts.portfolio.owner, &accounts.owner)?;
+    require_owner(&accounts.escrow.owner, &accounts.owner)?;
+    let matches = key_eq(&accounts.escrow.slab, &accounts.entry.slab)
+        && key_eq(&accounts.ledger.slab, &accounts.entry.slab)
+        && key_eq(&accounts.ledger.mint, &accounts.escrow.mint);
+    if !matches {
+        return Err(fail(RouterError::WrongSlab));
+    }
+    read_slab(&accounts.slab, &accounts.entry)?;
+    if amount_atoms == 0 {
+        return Err(fail(RouterError::ZeroAmount));
+    }
+    let overflow = fail(RouterError::AmountOverflow);
+    let cash = accounts
+        .portfolio
+        .cash_atoms
+        .checked_sub(amount_atoms)
+        .ok_or(fail(RouterError::NotEnoughCash))?;
+    let backing =
+        accounts.ledger.backing_atoms.checked_add(amount_atoms).ok_or(overflow.clone())?;
+    let total = accounts.escrow.deposited_total_atoms.checked_add(amount_atoms).ok_or(overflow)?;
+    accounts.portfolio.cash_atoms = cash;
+    accounts.ledger.backing_atoms = backing;
+    accounts.escrow.deposited_total_atoms = total;
+    Ok(())
+}

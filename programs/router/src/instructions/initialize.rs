@@ -1,0 +1,82 @@
+use crate::access::{allocate, create, derive, store};
+use crate::token;
+use anchor_lang::prelude::*;
+use anchor_lang::programs::{System, Token};
+use bytemuck::Zeroable;
+use flagstone_interface::Record;
+use flagstone_interface::router::{RouterConfig, Vault, seeds};
+use pinocchio_token::instructions::InitializeAccount3;
+
+/// Accounts of `initialize`.
+#[derive(Accounts)]
+pub struct Initialize {
+    /// Becomes the administrator and pays for the accounts.
+    #[account(mut)]
+    pub admin: Signer,
+    /// `"config"`.
+    #[account(mut)]
+    pub config: UncheckedAccount,
+    /// Quote mint of the deployment.
+    pub mint: UncheckedAccount,
+    /// `"vault"`, mint.
+    #[account(mut)]
+    pub vault: UncheckedAccount,
+    /// `"tokens"`, mint.
+    #[account(mut)]
+    pub tokens: UncheckedAccount,
+    /// `"authority"`.
+    pub authority: UncheckedAccount,
+    /// SPL Token.
+    pub token_program: Program<Token>,
+    /// System.
+    pub system_program: Program<System>,
+}
+
+#[inline(never)]
+pub fn run(ctx: &mut Context<Initialize>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    token::require_mint(&accounts.mint)?;
+    let admin = *accounts.admin.address().as_array();
+    let mint = *accounts.mint.address().as_array();
+    let tokens = *accounts.tokens.address().as_array();
+    let authority_bump = derive(&accounts.authority, &[seeds::AUTHORITY])?;
+
+    let mut view = *accounts.config.account();
+    let bump = create::<RouterConfig>(&accounts.admin, &view, &[seeds::CONFIG])?;
+    let config = RouterConfig {
+        discriminator: RouterConfig::DISCRIMINATOR,
+        version: RouterConfig::VERSION,
+        bump,
+        authority_bump,
+        admin,
+        quote_mint: mint,
+        ..RouterConfig::zeroed()
+    };
+    store(&mut view, &config)?;
+
+    let token_seeds: [&[u8]; 2] = [seeds::TOKENS, &mint];
+    let tokens_bump = derive(&accounts.tokens, &token_seeds)?;
+    allocate(
+        &accounts.admin,
+        &accounts.tokens,
+        &token_seeds,
+        tokens_bump,
+        token::ACCOUNT_BYTES,
+        &pinocchio_token::ID,
+    )?;
+    InitializeAccount3::new(&accounts.tokens, &accounts.mint, accounts.authority.address())
+        .invoke()?;
+
+    let mut view = *accounts.vault.account();
+    let bump = create::<Vault>(&accounts.admin, &view, &[seeds::VAULT, &mint])?;
+    let vault = Vault {
+        discriminator: Vault::DISCRIMINATOR,
+        version: Vault::VERSION,
+        bump,
+        tokens_bump,
+        mint,
+        tokens,
+        ..Vault::zeroed()
+    };
+    store(&mut view, &vault)
+}

@@ -1,0 +1,73 @@
+use crate::access::{create, fail, read_slab, require_owner, require_top_level, store};
+use crate::record::Stored;
+use anchor_lang::prelude::*;
+use anchor_lang::programs::System;
+use bytemuck::Zeroable;
+use flagstone_interface::error::RouterError;
+use flagstone_interface::router::{Escrow, Portfolio, RouterConfig, SlabEntry, seeds};
+use flagstone_interface::{Record, key_eq};
+
+/// Accounts of `open_escrow`.
+#[derive(Accounts)]
+pub struct OpenEscrow {
+    /// Owner of the portfolio; pays for the escrow.
+    #[account(mut)]
+    pub owner: Signer,
+    /// The configuration.
+    pub config: Stored<RouterConfig>,
+    /// The owner's portfolio.
+    #[account(mut)]
+    pub portfolio: Stored<Portfolio>,
+    /// Registry entry of the slab.
+    pub entry: Stored<SlabEntry>,
+    /// The slab.
+    pub slab: UncheckedAccount,
+    /// `"pledge"`, slab, owner, mint.
+    #[account(mut)]
+    pub escrow: UncheckedAccount,
+    /// System.
+    pub system_program: Program<System>,
+}
+
+/// The trader is a session key: a wallet must never sign for a slab (rule X6).
+#[inline(never)]
+pub fn run(ctx: &mut Context<OpenEscrow>, trader: [u8; 32]) -> Result<()> {
+    require_top_level()?;
+    let accounts = &mut ctx.accounts;
+    require_owner(&accounts.portfolio.owner, &accounts.owner)?;
+    let owner = accounts.portfolio.owner;
+    if key_eq(&trader, &[0; 32]) || key_eq(&trader, &owner) {
+        return Err(fail(RouterError::BadTrader));
+    }
+    read_slab(&accounts.slab, &accounts.entry)?;
+    let (slab, mint) = (accounts.entry.slab, accounts.config.quote_mint);
+    let mut view = *accounts.escrow.account();
+    let bump =
+        create::<Escrow>(&accounts.owner, &view, &[seeds::PLEDGE, &slab, &owner, &mint])?;
+    store_escrow(&mut view, bump, slab, owner, mint, trader)?;
+    accounts.portfolio.escrows_total += 1;
+    Ok(())
+}
+
+/// In a frame of its own: the record takes a third of one.
+#[inline(never)]
+fn store_escrow(
+    view: &mut anchor_lang::AccountView,
+    bump: u8,
+    slab: [u8; 32],
+    owner: [u8; 32],
+    mint: [u8; 32],
+    trader: [u8; 32],
+) -> Result<()> {
+    let escrow = Escrow {
+        discriminator: Escrow::DISCRIMINATOR,
+        version: Escrow::VERSION,
+        bump,
+        slab,
+        owner,
+        mint,
+        trader,
+        ..Escrow::zeroed()
+    };
+    store(view, &escrow)
+}

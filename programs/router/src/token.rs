@@ -1,0 +1,46 @@
+//! SPL Token accounts, read by their fixed layout.
+//!
+//! Only the original SPL Token program is accepted: mints of Token-2022 may
+//! take fees or call hooks on transfer.
+
+use crate::access::fail;
+use anchor_lang::pinocchio::account::AccountView;
+use anchor_lang::prelude::*;
+use flagstone_interface::error::RouterError;
+use flagstone_interface::{Key, key_eq};
+
+/// Length of a mint.
+const MINT_BYTES: usize = 82;
+/// Length of a token account.
+pub const ACCOUNT_BYTES: usize = 165;
+
+/// Refuses anything but an initialised mint of SPL Token.
+pub fn require_mint(account: &AccountView) -> Result<()> {
+    let ours = key_eq(account.owner().as_array(), pinocchio_token::ID.as_array());
+    // SAFETY: only the Token program writes this account, and it is not called
+    // while the borrow lives.
+    let data = unsafe { account.borrow_unchecked() };
+    // Byte 45 of a mint says whether it is initialised.
+    if ours && data.len() == MINT_BYTES && data[45] == 1 {
+        Ok(())
+    } else {
+        Err(fail(RouterError::WrongMint))
+    }
+}
+
+/// Balance of a token account of this mint, in atoms.
+pub fn balance_atoms(account: &AccountView, mint: &Key) -> Result<u64> {
+    let ours = key_eq(account.owner().as_array(), pinocchio_token::ID.as_array());
+    // SAFETY: only the Token program writes this account, and it is not called
+    // while the borrow lives.
+    let data = unsafe { account.borrow_unchecked() };
+    let (Some(found), Some(amount)) = (data.first_chunk::<32>(), data.get(64..72)) else {
+        return Err(fail(RouterError::WrongMint));
+    };
+    if !ours || data.len() != ACCOUNT_BYTES || !key_eq(found, mint) {
+        return Err(fail(RouterError::WrongMint));
+    }
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(amount);
+    Ok(u64::from_le_bytes(bytes))
+}

@@ -1,0 +1,146 @@
+//! The accounts that this program takes, checked, and the facts of the
+//! transaction that it trusts.
+
+use anchor_lang::AnchorAccount;
+use anchor_lang::pinocchio::account::AccountView;
+use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
+use anchor_lang::Error;
+use core::ops::Deref;
+use flagstone_interface::router::Escrow;
+use flagstone_interface::{Key, Record, key_eq};
+use flagstone_slab_engine::{Slab, SlabError};
+use flagstone_units::Slot;
+
+/// The error as the runtime returns it.
+#[cold]
+pub fn fail(error: SlabError) -> Error {
+    Error::Custom(error.code())
+}
+
+/// A writable account of this program that holds a slab, or is about to.
+pub struct SlabAccount {
+    view: AccountView,
+}
+
+impl SlabAccount {
+    /// The account's bytes.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the runtime hands this instruction one region per writable
+        // account and Anchor refuses duplicates of it, so for the lifetime of
+        // `&mut self` nothing else refers to these bytes; no other program is
+        // called, so none changes them meanwhile.
+        unsafe {
+            core::slice::from_raw_parts_mut(self.view.data_mut_ptr(), self.view.data_len())
+        }
+    }
+
+    /// The slab in it.
+    #[inline(always)]
+    pub fn open(&mut self) -> Result<Slab<'_>, Error> {
+        // SAFETY: account data is 8-aligned in the input region; the account
+        // is owned by this program (checked on load), so a slab's header in it
+        // was written by `initialize` and changed by the engine alone.
+        unsafe { Slab::open_owned(self.bytes_mut()) }.map_err(fail)
+    }
+
+    /// Address of the account.
+    #[inline(always)]
+    pub fn key(&self) -> &Key {
+        self.view.address().as_array()
+    }
+}
+
+impl Deref for SlabAccount {
+    type Target = AccountView;
+    #[inline(always)]
+    fn deref(&self) -> &AccountView {
+        &self.view
+    }
+}
+
+impl AnchorAccount for SlabAccount {
+    type Data = AccountView;
+
+    #[inline(always)]
+    fn load(view: AccountView) -> Result<Self, Error> {
+        if key_eq(view.owner().as_array(), crate::ID.as_array()) {
+            Ok(Self { view })
+        } else {
+            Err(fail(SlabError::NotASlab))
+        }
+    }
+
+    fn account(&self) -> &AccountView {
+        &self.view
+    }
+}
+
+impl anchor_lang::IdlAccountType for SlabAccount {}
+
+/// An account that should be an escrow of the slab's Router.
+pub struct EscrowAccount {
+    view: AccountView,
+}
+
+impl EscrowAccount {
+    /// The escrow in it, after checking that `router` owns it and that it was
+    /// opened for this slab and its quote mint.
+    pub fn read(&self, router: &Key, slab: &Key, mint: &Key) -> Result<&Escrow, Error> {
+        if !key_eq(self.view.owner().as_array(), router) {
+            return Err(fail(SlabError::WrongEscrow));
+        }
+        // SAFETY: the account is not this program's, so nothing here writes
+        // it, and no other program runs before this instruction ends.
+        let data = unsafe { self.view.borrow_unchecked() };
+        let escrow = Escrow::read(data).ok_or(fail(SlabError::WrongEscrow))?;
+        let fits = escrow.state == 0 && key_eq(&escrow.slab, slab) && key_eq(&escrow.mint, mint);
+        if fits { Ok(escrow) } else { Err(fail(SlabError::WrongEscrow)) }
+    }
+
+    /// Address of the account.
+    pub fn key(&self) -> &Key {
+        self.view.address().as_array()
+    }
+}
+
+impl Deref for EscrowAccount {
+    type Target = AccountView;
+    fn deref(&self) -> &AccountView {
+        &self.view
+    }
+}
+
+impl AnchorAccount for EscrowAccount {
+    type Data = AccountView;
+
+    fn load(view: AccountView) -> Result<Self, Error> {
+        Ok(Self { view })
+    }
+
+    fn account(&self) -> &AccountView {
+        &self.view
+    }
+}
+
+impl anchor_lang::IdlAccountType for EscrowAccount {}
+
+/// The current slot.
+#[inline(always)]
+pub fn current_slot() -> Result<Slot, Error> {
+    Ok(Slot::from_clock(Clock::get()?.slot))
+}
+
+/// Refuses to be called by another program: a trader's signature given to one
+/// must not be usable here (rule X6).
+#[inline(always)]
+pub fn require_top_level() -> Result<(), Error> {
+    #[cfg(target_os = "solana")]
+    {
+        // SAFETY: the syscall takes no arguments and only returns a number.
+        let height = unsafe { anchor_lang::pinocchio::syscalls::sol_get_stack_height() };
+        if height != 1 {
+            return Err(fail(SlabError::CalledByProgram));
+        }
+    }
+    Ok(())
+}

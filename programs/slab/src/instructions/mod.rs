@@ -1,0 +1,18 @@
+//! One file per instruction: check, call the engine, write the event.
+
+pub mod add_instrument;
+pub mod cancel;
+pub mod initialize;
+pub mod open_account;
+pub mod place;
+pub mod sync;
+pub mod take;
+mod trade;
+
+pub use add_instrument::*;
+pub use initialize::*;
+pub use open_account::*;
+pub use place::PlaceArgs;
+pub use sync::*;
+pub use take::TakeArgs;
+pub use trade::*;

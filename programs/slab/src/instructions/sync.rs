@@ -1,0 +1,36 @@
+use crate::access::{EscrowAccount, SlabAccount, current_slot, fail};
+use crate::log;
+use anchor_lang::prelude::*;
+use flagstone_interface::event::AccountSynced;
+
+/// Accounts of `sync`.
+#[derive(Accounts)]
+pub struct Sync {
+    /// The slab.
+    #[account(mut)]
+    pub slab: SlabAccount,
+    /// Escrow that the account is bound to.
+    pub escrow: EscrowAccount,
+}
+
+#[inline(never)]
+pub fn run(ctx: &mut Context<Sync>, account: u16) -> Result<()> {
+    let slot = current_slot()?;
+    let address = *ctx.accounts.slab.key();
+    let mut slab = ctx.accounts.slab.open()?;
+    let header = &slab.header;
+    let escrow =
+        ctx.accounts.escrow.read(&header.router_program, &address, &header.quote_mint)?;
+    let synced =
+        slab.sync(account.into(), ctx.accounts.escrow.key(), escrow, slot).map_err(fail)?;
+    let seq = slab.next_seq();
+    log::write(&AccountSynced {
+        tag: AccountSynced::TAG,
+        seq,
+        slot: slot.0,
+        account,
+        credited_atoms: synced.credited_atoms,
+        cash_atoms: synced.cash_atoms,
+    });
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Program ids and derived addresses.
+
+use flagstone_interface::router::seeds;
+use flagstone_interface::{ROUTER_ID, SLAB_ID};
+use solana_address::Address;
+
+/// Address of the Router program.
+pub const ROUTER: Address = Address::new_from_array(ROUTER_ID);
+/// Address of the Slab program.
+pub const SLAB: Address = Address::new_from_array(SLAB_ID);
+/// Address of the SPL Token program.
+pub const TOKEN: Address =
+    Address::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+
+fn router(seeds: &[&[u8]]) -> Address {
+    Address::find_program_address(seeds, &ROUTER).0
+}
+
+/// The Router's configuration.
+pub fn config() -> Address {
+    router(&[seeds::CONFIG])
+}
+
+/// Authority of the vaults' token accounts.
+pub fn vault_authority() -> Address {
+    router(&[seeds::AUTHORITY])
+}
+
+/// Vault record of a mint.
+pub fn vault(mint: &Address) -> Address {
+    router(&[seeds::VAULT, mint.as_ref()])
+}
+
+/// Token account of a mint's vault.
+pub fn vault_tokens(mint: &Address) -> Address {
+    router(&[seeds::TOKENS, mint.as_ref()])
+}
+
+/// Portfolio of a wallet.
+pub fn portfolio(owner: &Address) -> Address {
+    router(&[seeds::PORTFOLIO, owner.as_ref()])
+}
+
+/// Registry entry of a slab.
+pub fn slab_entry(slab: &Address) -> Address {
+    router(&[seeds::SLAB, slab.as_ref()])
+}
+
+/// What the Router holds for a slab in one mint.
+pub fn slab_ledger(slab: &Address, mint: &Address) -> Address {
+    router(&[seeds::LEDGER, slab.as_ref(), mint.as_ref()])
+}
+
+/// Escrow of a wallet at a slab.
+pub fn escrow(slab: &Address, owner: &Address, mint: &Address) -> Address {
+    router(&[seeds::PLEDGE, slab.as_ref(), owner.as_ref(), mint.as_ref()])
+}
+
+/// Address of a slab created by `authority` with `seed`; `None` when the seed
+/// is longer than 32 bytes.
+pub fn slab_with_seed(authority: &Address, seed: &str) -> Option<Address> {
+    Address::create_with_seed(authority, seed, &SLAB).ok()
+}

@@ -1,0 +1,11 @@
+//! The real programs in an embedded SVM.
+//!
+//! Tests, benchmarks and the demo all run here: the `.so` files that
+//! `cargo xtask build-sbf` writes, SPL Token as on mainnet, transactions with
+//! signatures and compute limits.
+
+pub mod exchange;
+mod session;
+
+pub use exchange::{Exchange, Member};
+pub use session::{Failure, Receipt, Session, SessionError};

@@ -1,0 +1,25 @@
+//! Rust SDK: typed instruction builders, account views, event decoding.
+//!
+//! Builders share their layouts with the programs through
+//! `flagstone-interface` and `flagstone-slab-engine`, so the SDK cannot drift
+//! from what runs on chain.
+//!
+//! | module | room for |
+//! |---|---|
+//! | [`address`] | program ids and derived addresses |
+//! | [`router`] | instructions of the Router |
+//! | [`slab`] | instructions of the Slab, creating a slab |
+//! | [`events`] | events out of transaction logs |
+//! | [`embedded`] | the real programs in an embedded SVM (feature `embedded`) |
+
+pub mod address;
+#[cfg(feature = "embedded")]
+pub mod embedded;
+#[cfg(feature = "embedded")]
+pub mod events;
+pub mod router;
+pub mod slab;
+
+pub use flagstone_interface as interface;
+pub use flagstone_slab_engine as engine;
+pub use flagstone_units as units;

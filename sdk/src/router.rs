@@ -1,0 +1,141 @@
+//! Instructions of the Router.
+
+use crate::address;
+use flagstone_interface::instruction::router as number;
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+
+const SYSTEM: Address = solana_system_interface::program::ID;
+
+fn instruction(data: Vec<u8>, accounts: Vec<AccountMeta>) -> Instruction {
+    Instruction { program_id: address::ROUTER, accounts, data }
+}
+
+/// Creates the configuration and the quote vault; `admin` signs and pays.
+pub fn initialize(admin: &Address, mint: &Address) -> Instruction {
+    instruction(
+        vec![number::INITIALIZE],
+        vec![
+            AccountMeta::new(*admin, true),
+            AccountMeta::new(address::config(), false),
+            AccountMeta::new_readonly(*mint, false),
+            AccountMeta::new(address::vault(mint), false),
+            AccountMeta::new(address::vault_tokens(mint), false),
+            AccountMeta::new_readonly(address::vault_authority(), false),
+            AccountMeta::new_readonly(address::TOKEN, false),
+            AccountMeta::new_readonly(SYSTEM, false),
+        ],
+    )
+}
+
+/// Adds a slab to the registry; the administrator signs and pays.
+pub fn register_slab(admin: &Address, slab: &Address, mint: &Address) -> Instruction {
+    instruction(
+        vec![number::REGISTER_SLAB],
+        vec![
+            AccountMeta::new(*admin, true),
+            AccountMeta::new(address::config(), false),
+            AccountMeta::new_readonly(*slab, false),
+            AccountMeta::new(address::slab_entry(slab), false),
+            AccountMeta::new(address::slab_ledger(slab, mint), false),
+            AccountMeta::new_readonly(SYSTEM, false),
+        ],
+    )
+}
+
+/// Opens the portfolio of `owner`, who signs and pays.
+pub fn open_portfolio(owner: &Address) -> Instruction {
+    instruction(
+        vec![number::OPEN_PORTFOLIO],
+        vec![
+            AccountMeta::new(*owner, true),
+            AccountMeta::new(address::portfolio(owner), false),
+            AccountMeta::new_readonly(SYSTEM, false),
+        ],
+    )
+}
+
+/// Moves `amount_atoms` of `mint` from `source` into the vault; `owner` signs.
+pub fn deposit(
+    owner: &Address,
+    mint: &Address,
+    source: &Address,
+    amount_atoms: u64,
+) -> Instruction {
+    let mut data = vec![number::DEPOSIT];
+    data.extend(amount_atoms.to_le_bytes());
+    instruction(
+        data,
+        vec![
+            AccountMeta::new_readonly(*owner, true),
+            AccountMeta::new(address::portfolio(owner), false),
+            AccountMeta::new(address::vault(mint), false),
+            AccountMeta::new(address::vault_tokens(mint), false),
+            AccountMeta::new(*source, false),
+            AccountMeta::new_readonly(address::TOKEN, false),
+        ],
+    )
+}
+
+/// Opens the escrow of `owner` at `slab`, to be traded by the session key
+/// `trader`; `owner` signs and pays.
+pub fn open_escrow(
+    owner: &Address,
+    slab: &Address,
+    mint: &Address,
+    trader: &Address,
+) -> Instruction {
+    let mut data = vec![number::OPEN_ESCROW];
+    data.extend(trader.as_ref());
+    instruction(
+        data,
+        vec![
+            AccountMeta::new(*owner, true),
+            AccountMeta::new_readonly(address::config(), false),
+            AccountMeta::new(address::portfolio(owner), false),
+            AccountMeta::new_readonly(address::slab_entry(slab), false),
+            AccountMeta::new_readonly(*slab, false),
+            AccountMeta::new(address::escrow(slab, owner, mint), false),
+            AccountMeta::new_readonly(SYSTEM, false),
+        ],
+    )
+}
+
+/// Binds the escrow to the slab account that opens next; `owner` signs.
+///
+/// [`crate::slab::open_account`] has to follow in the same transaction.
+pub fn bind_escrow(owner: &Address, slab: &Address, mint: &Address) -> Instruction {
+    instruction(
+        vec![number::BIND_ESCROW],
+        vec![
+            AccountMeta::new_readonly(*owner, true),
+            AccountMeta::new(address::escrow(slab, owner, mint), false),
+            AccountMeta::new_readonly(address::slab_entry(slab), false),
+            AccountMeta::new_readonly(*slab, false),
+        ],
+    )
+}
+
+/// Moves `amount_atoms` of portfolio cash to a slab as standing margin; `owner` signs.
+///
+/// [`crate::slab::sync`] credits it.
+pub fn fund_slab(
+    owner: &Address,
+    slab: &Address,
+    mint: &Address,
+    amount_atoms: u64,
+) -> Instruction {
+    let mut data = vec![number::FUND_SLAB];
+    data.extend(amount_atoms.to_le_bytes());
+    instruction(
+        data,
+        vec![
+            AccountMeta::new_readonly(*owner, true),
+            AccountMeta::new(address::portfolio(owner), false),
+            AccountMeta::new(address::escrow(slab, owner, mint), false),
+            AccountMeta::new(address::slab_ledger(slab, mint), false),
+            AccountMeta::new_readonly(address::slab_entry(slab), false),
+            AccountMeta::new_readonly(*slab, false),
+        ],
+    )
+}

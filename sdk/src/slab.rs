@@ -1,0 +1,171 @@
+//! Instructions of the Slab, and creating one.
+
+use crate::address;
+use flagstone_interface::instruction::slab as number;
+use flagstone_slab_engine::instruments::InstrumentParams;
+use flagstone_slab_engine::orders::{Place, Take};
+use flagstone_slab_engine::{Capacities, SlabSize};
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+
+fn instruction(data: Vec<u8>, slab: &Address, other: AccountMeta) -> Instruction {
+    let accounts = vec![AccountMeta::new(*slab, false), other];
+    Instruction { program_id: address::SLAB, accounts, data }
+}
+
+/// A slab to create.
+#[derive(Clone, Debug)]
+pub struct NewSlab<'a> {
+    /// Becomes the slab's authority, signs and pays the rent.
+    pub authority: Address,
+    /// Seed of the address, at most 32 bytes.
+    pub seed: &'a str,
+    /// Quote mint.
+    pub mint: Address,
+    /// Data length of the account.
+    pub account_bytes: u64,
+    /// Items per pool.
+    pub capacities: Capacities,
+    /// Least deposit that opens an account, in atoms.
+    pub account_deposit_min_atoms: u64,
+    /// Rent of the account, from the rent sysvar. 10 MiB cost about 73 SOL.
+    pub rent_lamports: u64,
+}
+
+impl<'a> NewSlab<'a> {
+    /// A slab of a preset size.
+    pub fn preset(authority: Address, seed: &'a str, mint: Address, size: SlabSize) -> Self {
+        Self {
+            authority,
+            seed,
+            mint,
+            account_bytes: size.account_bytes(),
+            capacities: size.capacities(),
+            account_deposit_min_atoms: 0,
+            rent_lamports: 0,
+        }
+    }
+
+    /// Address of the slab.
+    pub fn address(&self) -> Option<Address> {
+        address::slab_with_seed(&self.authority, self.seed)
+    }
+
+    /// The two instructions that create and initialise the slab in one
+    /// transaction; `None` when the seed is too long.
+    pub fn instructions(&self) -> Option<[Instruction; 2]> {
+        let slab = self.address()?;
+        let create = solana_system_interface::instruction::create_account_with_seed(
+            &self.authority,
+            &slab,
+            &self.authority,
+            self.seed,
+            self.rent_lamports,
+            self.account_bytes,
+            &address::SLAB,
+        );
+        Some([create, self.initialize(&slab)])
+    }
+
+    fn initialize(&self, slab: &Address) -> Instruction {
+        let mut data = vec![number::INITIALIZE];
+        data.extend(address::ROUTER.as_ref());
+        data.extend(self.mint.as_ref());
+        data.extend(self.account_deposit_min_atoms.to_le_bytes());
+        for items in self.capacities.items {
+            data.extend(items.to_le_bytes());
+        }
+        data.extend((self.seed.len() as u32).to_le_bytes());
+        data.extend(self.seed.as_bytes());
+        instruction(data, slab, AccountMeta::new_readonly(self.authority, true))
+    }
+}
+
+/// Adds an instrument; the slab's authority signs.
+pub fn add_instrument(
+    authority: &Address,
+    slab: &Address,
+    params: &InstrumentParams,
+) -> Instruction {
+    let mut data = vec![number::ADD_INSTRUMENT];
+    data.extend(params.underlying_id.to_le_bytes());
+    data.extend(params.symbol);
+    let words = [
+        params.atoms_per_tick,
+        params.price_max.0,
+        params.order_lots_min.0,
+        params.order_lots_max.0,
+        params.position_lots_max.0,
+        params.imr.0,
+        params.mmr.0,
+        params.taker_fee.0 as u32,
+        params.maker_fee.0 as u32,
+        params.band.0,
+        params.mark.0,
+        params.mark_move_max.0,
+        params.mark_age.0,
+        params.mark_lots_min.0,
+    ];
+    for word in words {
+        data.extend(word.to_le_bytes());
+    }
+    instruction(data, slab, AccountMeta::new_readonly(*authority, true))
+}
+
+/// Opens the account that `escrow` was bound to. Anyone may send it.
+pub fn open_account(slab: &Address, escrow: &Address) -> Instruction {
+    let data = vec![number::OPEN_ACCOUNT];
+    instruction(data, slab, AccountMeta::new_readonly(*escrow, false))
+}
+
+/// Credits the deposits recorded in `escrow` to `account`. Anyone may send it.
+pub fn sync(slab: &Address, escrow: &Address, account: u16) -> Instruction {
+    let mut data = vec![number::SYNC];
+    data.extend(account.to_le_bytes());
+    instruction(data, slab, AccountMeta::new_readonly(*escrow, false))
+}
+
+/// Places an order; the account's session key signs.
+pub fn place(slab: &Address, trader: &Address, order: &Place) -> Instruction {
+    let mut data = vec![number::PLACE];
+    data.extend((order.account as u16).to_le_bytes());
+    data.extend([
+        order.instrument,
+        order.side as u8,
+        order.kind as u8,
+        order.self_trade as u8,
+    ]);
+    for word in [order.ticks.0, order.lots.0, order.expiry.0] {
+        data.extend(word.to_le_bytes());
+    }
+    data.extend(order.client_id.to_le_bytes());
+    instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
+
+/// Cancels a resting order by its handle; the account's session key signs.
+///
+/// A stale handle is ignored: the order was filled or cancelled before.
+pub fn cancel(
+    slab: &Address,
+    trader: &Address,
+    account: u16,
+    order: u32,
+    generation: u32,
+) -> Instruction {
+    let mut data = vec![number::CANCEL];
+    data.extend(account.to_le_bytes());
+    data.extend(order.to_le_bytes());
+    data.extend(generation.to_le_bytes());
+    instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
+
+/// Trades against the book at once; the account's session key signs.
+pub fn take(slab: &Address, trader: &Address, take: &Take) -> Instruction {
+    let mut data = vec![number::TAKE];
+    data.extend((take.account as u16).to_le_bytes());
+    data.extend([take.instrument, take.side as u8, take.self_trade as u8]);
+    for word in [take.limit.0, take.lots.0, take.lots_min.0] {
+        data.extend(word.to_le_bytes());
+    }
+    instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
