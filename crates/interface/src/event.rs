@@ -4,7 +4,7 @@
 //! then its fields in little-endian order without padding, which is also their
 //! borsh encoding. Every event carries the slab's sequence number; a gap tells
 //! a reader that a record was cut from the log and has to be healed from the
-//! account.
+//! account. The slot is the one of the transaction and is not repeated.
 
 use crate::Key;
 use bytemuck::{Pod, Zeroable};
@@ -20,8 +20,6 @@ macro_rules! events {
                 pub tag: u8,
                 /// Sequence number within the slab, from 1.
                 pub seq: u64,
-                /// Slot of the instruction.
-                pub slot: u32,
                 $($(#[$fdoc])* pub $field: $type,)*
             }
 
@@ -166,8 +164,6 @@ pub struct Traded {
     pub tag: u8,
     /// Sequence number within the slab.
     pub seq: u64,
-    /// Slot of the instruction.
-    pub slot: u32,
     /// Instrument number.
     pub instrument: u8,
     /// Side of the taker: 0 bid, 1 ask.

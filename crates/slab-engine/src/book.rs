@@ -19,7 +19,7 @@ pub const EVICTIONS_MAX: usize = 4;
 pub struct Evictions {
     /// Entries in use.
     pub count: usize,
-    /// The cancelled orders; sequence number and slot are for the caller to set.
+    /// The cancelled orders; the sequence number is for the caller to set.
     pub orders: [OrderCancelled; EVICTIONS_MAX],
 }
 
@@ -164,18 +164,15 @@ impl<'a> Slab<'a> {
     /// open lots, and frees it. The position stays, even when it is empty.
     #[inline(always)]
     pub(crate) fn leave(&mut self, index: u32) {
-        let order = self.orders[index];
-        let side = order.side();
-        self.unlink_from_level(index, &order, side);
-        self.unlink_from_account(&order);
-        self.close_lots(order.position, side, order.lots);
-        self.instruments[order.instrument as usize].books[side.index()].orders -= 1;
-        self.orders[index].side_flags = 0;
-        release(
-            &mut self.header.pools[PoolId::Orders as usize],
-            &mut self.orders,
-            index,
-        );
+        self.unlink_from_level(index);
+        self.unlink_from_account(index);
+        let order = &mut self.orders[index];
+        let (position, side, lots) = (order.position, order.side(), order.lots);
+        let instrument = order.instrument as usize;
+        order.side_flags = 0;
+        self.close_lots(position, side, lots);
+        self.instruments[instrument].books[side.index()].orders -= 1;
+        release(&mut self.header.pools[PoolId::Orders as usize], &mut self.orders, index);
     }
 
     #[inline(always)]
@@ -188,36 +185,39 @@ impl<'a> Slab<'a> {
     }
 
     #[inline(always)]
-    fn unlink_from_level(&mut self, index: u32, order: &Order, side: Side) {
-        let level = &mut self.levels[order.level];
+    fn unlink_from_level(&mut self, index: u32) {
+        let order = &self.orders[index];
+        let (level_index, next, prev) = (order.level, order.next, order.prev);
+        let level = &mut self.levels[level_index];
         level.lots.0 -= order.lots.0;
         let head = level.head;
-        if head == index {
-            level.head = order.next;
-            if order.next == 0 {
-                self.tree(order.instrument, side).remove(order.level);
-            } else {
-                self.orders[order.next].prev = order.prev;
-            }
+        if head == index && next == 0 {
+            let (instrument, side) = (order.instrument, order.side());
+            self.tree(instrument, side).remove(level_index);
+        } else if head == index {
+            level.head = next;
+            self.orders[next].prev = prev;
         } else {
-            self.orders[order.prev].next = order.next;
+            self.orders[prev].next = next;
             // The tail's neighbour is the head, which remembers the tail.
-            let after = if order.next == 0 { head } else { order.next };
-            self.orders[after].prev = order.prev;
+            let after = if next == 0 { head } else { next };
+            self.orders[after].prev = prev;
         }
     }
 
     #[inline(always)]
-    fn unlink_from_account(&mut self, order: &Order) {
+    fn unlink_from_account(&mut self, index: u32) {
+        let order = &self.orders[index];
+        let (next, prev) = (order.next_in_account, order.prev_in_account);
         let owner = &mut self.accounts[u32::from(order.account)];
         owner.orders_count -= 1;
-        if order.prev_in_account == 0 {
-            owner.orders_head = order.next_in_account;
+        if prev == 0 {
+            owner.orders_head = next;
         } else {
-            self.orders[order.prev_in_account].next_in_account = order.next_in_account;
+            self.orders[prev].next_in_account = next;
         }
-        if order.next_in_account != 0 {
-            self.orders[order.next_in_account].prev_in_account = order.prev_in_account;
+        if next != 0 {
+            self.orders[next].prev_in_account = prev;
         }
     }
 
@@ -247,7 +247,6 @@ impl<'a> Slab<'a> {
         evicted.orders[evicted.count] = OrderCancelled {
             tag: OrderCancelled::TAG,
             seq: 0,
-            slot: 0,
             instrument: order.instrument,
             side: order.side() as u8,
             account: order.account,

@@ -36,14 +36,6 @@ const fn key(side: Side, ticks: Ticks) -> u32 {
     }
 }
 
-/// Where a tree link is stored, so that it can be changed.
-#[derive(Clone, Copy)]
-enum Place {
-    Root,
-    Left(u32),
-    Right(u32),
-}
-
 /// One side of one book, with the pools that it lives in.
 pub(crate) struct Tree<'s, 'a> {
     pub(crate) side: Side,
@@ -81,14 +73,16 @@ impl Tree<'_, '_> {
 
         // The new node goes above the first link whose subtree agrees with the
         // key on every bit above `bit`.
-        let mut place = Place::Root;
+        let (mut parent, mut down) = (0, false);
         let mut link = self.book.root;
         while link & LEAF == 0 {
             let node = &self.levels[link >> 1];
             if node.bit < bit {
                 break;
             }
-            (place, link) = self.child(link >> 1, key);
+            parent = link >> 1;
+            down = key >> (node.bit & 31) & 1 == 1;
+            link = if down { node.right } else { node.left };
         }
         let worse = key >> bit & 1 == 1;
         let leaf = index << 1 | LEAF;
@@ -97,7 +91,7 @@ impl Tree<'_, '_> {
         node.left = left;
         node.right = right;
         node.bit = bit;
-        self.set(place, index << 1);
+        self.set(parent, down, index << 1);
         self.link_beside(index, link, worse);
         Some(index)
     }
@@ -105,47 +99,51 @@ impl Tree<'_, '_> {
     /// Removes an empty level.
     #[inline(never)]
     pub(crate) fn remove(&mut self, index: u32) {
-        self.unlink_neighbours(index);
-        let key = self.key_of(index);
-        let leaf = index << 1 | LEAF;
-        let mut parent = 0;
-        let mut parent_place = Place::Root;
-        // Where the link to the node hosted in this slot is stored.
-        let mut hosted_place = Place::Root;
-        let mut place = Place::Root;
+        let gone = self.levels[index];
+        self.unlink_neighbours(&gone);
+        let key = key(self.side, gone.ticks);
+        // Walk down, remembering the last two nodes and which way they led,
+        // and who links to the node that this slot hosts.
+        let (mut parent, mut grand, mut hosted_by) = (0, 0, 0);
+        let (mut down, mut grand_down, mut hosted_down) = (false, false, false);
         let mut link = self.book.root;
         while link & LEAF == 0 {
-            if link >> 1 == index {
-                hosted_place = place;
+            let node = link >> 1;
+            if node == index {
+                (hosted_by, hosted_down) = (parent, down);
             }
-            parent = link >> 1;
-            parent_place = place;
-            (place, link) = self.child(parent, key);
+            (grand, grand_down) = (parent, down);
+            parent = node;
+            let inner = &self.levels[node];
+            down = key >> (inner.bit & 31) & 1 == 1;
+            link = if down { inner.right } else { inner.left };
         }
-        debug_assert_eq!(link, leaf);
+        debug_assert_eq!(link, index << 1 | LEAF);
+        self.book.levels -= 1;
         if parent == 0 {
             self.book.root = 0;
         } else {
-            let node = self.levels[parent];
-            let sibling = if node.left == leaf {
-                node.right
-            } else {
-                node.left
-            };
-            self.set(parent_place, sibling);
-            let hosted = self.levels[index];
-            if parent == index || hosted.bit == NO_NODE {
-                self.levels[parent].bit = NO_NODE;
-            } else {
-                let host = &mut self.levels[parent];
-                host.left = hosted.left;
-                host.right = hosted.right;
-                host.bit = hosted.bit;
-                self.set(hosted_place, parent << 1);
-            }
+            let node = &self.levels[parent];
+            let sibling = if down { node.left } else { node.right };
+            self.set(grand, grand_down, sibling);
+            self.rehost(index, parent, hosted_by, hosted_down);
         }
-        self.book.levels -= 1;
         release(self.header, self.levels, index);
+    }
+
+    /// Moves the node hosted in a leaving slot into the slot of its dissolved parent.
+    #[inline(always)]
+    fn rehost(&mut self, index: u32, parent: u32, hosted_by: u32, hosted_down: bool) {
+        let hosted = self.levels[index];
+        if parent == index || hosted.bit == NO_NODE {
+            self.levels[parent].bit = NO_NODE;
+            return;
+        }
+        let host = &mut self.levels[parent];
+        host.left = hosted.left;
+        host.right = hosted.right;
+        host.bit = hosted.bit;
+        self.set(hosted_by, hosted_down, parent << 1);
     }
 
     /// The worst level, 0 when there is none.
@@ -197,23 +195,15 @@ impl Tree<'_, '_> {
         link >> 1
     }
 
-    /// The child of a node that `key` leads to, and where its link is stored.
+    /// Changes the link from a node, or from the root when `node` is 0.
     #[inline(always)]
-    fn child(&self, node: u32, key: u32) -> (Place, u32) {
-        let inner = &self.levels[node];
-        if key >> (inner.bit & 31) & 1 == 1 {
-            (Place::Right(node), inner.right)
+    fn set(&mut self, node: u32, down: bool, link: u32) {
+        if node == 0 {
+            self.book.root = link;
+        } else if down {
+            self.levels[node].right = link;
         } else {
-            (Place::Left(node), inner.left)
-        }
-    }
-
-    #[inline(always)]
-    fn set(&mut self, place: Place, link: u32) {
-        match place {
-            Place::Root => self.book.root = link,
-            Place::Left(node) => self.levels[node].left = link,
-            Place::Right(node) => self.levels[node].right = link,
+            self.levels[node].left = link;
         }
     }
 
@@ -248,15 +238,15 @@ impl Tree<'_, '_> {
         }
     }
 
-    fn unlink_neighbours(&mut self, index: u32) {
-        let Level { prev, next, .. } = self.levels[index];
-        if prev == 0 {
-            self.book.best = next;
+    #[inline(always)]
+    fn unlink_neighbours(&mut self, gone: &Level) {
+        if gone.prev == 0 {
+            self.book.best = gone.next;
         } else {
-            self.levels[prev].next = next;
+            self.levels[gone.prev].next = gone.next;
         }
-        if next != 0 {
-            self.levels[next].prev = prev;
+        if gone.next != 0 {
+            self.levels[gone.next].prev = gone.prev;
         }
     }
 }

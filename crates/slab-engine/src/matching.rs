@@ -2,13 +2,14 @@
 //!
 //! Strict price-time priority: levels from best to worst, orders at a level
 //! from oldest to youngest. An order that may not trade any more (expired,
-//! outside the band, its owner short of margin) is removed when it is met.
+//! outside the band, its owner short of margin or frozen) is removed when it is met.
 //! The maker is settled fill by fill; the taker once, for the sum.
 
 use crate::layout::{Order, Trade};
 use crate::risk::{Band, Proposal};
 use crate::{Result, Slab, SlabError};
 use flagstone_interface::event::{FILLS_MAX, Fill, Traded, outcome};
+use flagstone_interface::slab::account_flags;
 use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms, notional_atoms};
 
 /// What happens when a taker meets an order of its own.
@@ -128,14 +129,14 @@ impl Slab<'_> {
             position,
             cash_change_atoms,
         };
-        if self
-            .check_margin(u32::from(order.account), &proposal)
-            .is_err()
-        {
+        let owner = u32::from(order.account);
+        let frozen = self.accounts[owner].flags & account_flags::FROZEN != 0
+            && !position.reduces(&self.positions[order.position]);
+        if frozen || self.check_margin(owner, &proposal).is_err() {
             return self.turn_away(index, &order, outcome::MARGIN, taker, swept, traded);
         }
 
-        self.settle_cash(u32::from(order.account), cash_change_atoms)?;
+        self.settle_cash(owner, cash_change_atoms)?;
         self.track_open_interest(taker.instrument, order.position, change.position.lots.0);
         self.positions[order.position] = change.position;
         let rest = order.lots.0 - lots;
@@ -200,8 +201,13 @@ impl Slab<'_> {
                     return Ok(());
                 }
                 SelfTrade::DecrementBoth => {
-                    lots = lots.min(swept.left);
-                    swept.left -= lots;
+                    let both = lots.min(swept.left);
+                    swept.left -= both;
+                    // A remainder below the smallest order goes as well (rule T6).
+                    let smallest = self.instruments[taker.instrument as usize].order_lots_min.0;
+                    if lots - both >= smallest {
+                        lots = both;
+                    }
                 }
             }
         }

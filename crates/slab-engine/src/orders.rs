@@ -275,7 +275,6 @@ impl Slab<'_> {
             fee = self.settle_taker(&taker, &swept)?;
         }
         traded.tag = Traded::TAG;
-        traded.slot = slot.0;
         traded.instrument = take.instrument;
         traded.side = take.side as u8;
         traded.account = take.account as u16;
@@ -293,11 +292,13 @@ impl Slab<'_> {
         let lots_max = instrument.position_lots_max.0;
         let stored = self.positions[taker.position];
         let change = stored.trade(taker.side, swept.lots, swept.notional_atoms);
-        let smaller = change.position.lots.magnitude() < stored.lots.magnitude();
-        if !smaller && change.position.worst_lots() > lots_max {
+        // Not even a reduction may push the worst case beyond the limit: the
+        // account's own open orders could then carry it across, unchecked.
+        let worst = change.position.worst_lots();
+        if worst > lots_max && worst > stored.worst_lots() {
             return Err(SlabError::PositionTooLarge);
         }
-        if !smaller && self.accounts[taker.account].flags & account_flags::FROZEN != 0 {
+        if !change.position.reduces(&stored) && self.accounts[taker.account].flags & account_flags::FROZEN != 0 {
             return Err(SlabError::AccountFrozen);
         }
         let cash_change_atoms = change.realised_atoms - fee;
@@ -350,7 +351,6 @@ impl Slab<'_> {
         Ok(Some(OrderCancelled {
             tag: OrderCancelled::TAG,
             seq: 0,
-            slot: 0,
             instrument: order.instrument,
             side: order.side() as u8,
             account: order.account,
@@ -379,7 +379,6 @@ fn placed_event(new: &NewOrder, index: u32, generation: u32) -> OrderPlaced {
     OrderPlaced {
         tag: event::OrderPlaced::TAG,
         seq: 0,
-        slot: new.slot.0,
         instrument: new.instrument,
         side: new.side as u8,
         account: new.account as u16,

@@ -61,6 +61,16 @@ impl Position {
     }
 }
 
+impl Position {
+    /// Whether this position is `before` made strictly smaller. A flip is not,
+    /// however little it leaves on the other side.
+    #[inline(always)]
+    pub const fn reduces(&self, before: &Self) -> bool {
+        let same_direction = self.lots.0 == 0 || (self.lots.0 > 0) == (before.lots.0 > 0);
+        same_direction && self.lots.magnitude() < before.lots.magnitude()
+    }
+}
+
 /// `value * part / whole` for `part <= whole`, rounded up.
 #[inline(always)]
 fn share_ceil(value: i64, part: u32, whole: u32) -> i64 {

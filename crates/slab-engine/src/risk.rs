@@ -124,8 +124,13 @@ impl Slab<'_> {
             return None;
         }
         let level = &self.levels[best];
-        let age = slot.saturating_sub(self.orders[level.head].slot);
-        let counts = level.lots >= instrument.mark_lots_min && age >= instrument.mark_age;
+        let oldest = &self.orders[level.head];
+        let age = slot.saturating_sub(oldest.slot);
+        // An expired order still rests here until someone meets it, but nobody
+        // can trade with it: it must not hold or move the mark.
+        let counts = level.lots >= instrument.mark_lots_min
+            && age >= instrument.mark_age
+            && !oldest.is_expired(slot);
         counts.then_some(level.ticks)
     }
 
@@ -175,10 +180,7 @@ impl Slab<'_> {
     #[cold]
     #[inline(never)]
     fn check_reduction(&self, account: u32, proposal: &Proposal, after: &Health) -> Result<()> {
-        let stored = self.positions[proposal.index].lots.0;
-        let proposed = proposal.position.lots.0;
-        let same_direction = (stored > 0) == (proposed > 0) || proposed == 0;
-        let smaller = same_direction && proposed.unsigned_abs() < stored.unsigned_abs();
+        let smaller = proposal.position.reduces(&self.positions[proposal.index]);
         if !smaller || after.equity_atoms < 0 {
             return Err(SlabError::BelowInitialMargin);
         }

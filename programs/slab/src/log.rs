@@ -3,9 +3,8 @@
 use anchor_lang::sol_log_data;
 use flagstone_interface::event::{OrderCancelled, Traded};
 use flagstone_slab_engine::Slab;
-use flagstone_units::Slot;
 
-/// Writes an event whose sequence number and slot are set.
+/// Writes an event whose sequence number is set.
 #[inline(always)]
 pub fn write<T: bytemuck::Pod>(event: &T) {
     sol_log_data(&[bytemuck::bytes_of(event)]);
@@ -13,9 +12,8 @@ pub fn write<T: bytemuck::Pod>(event: &T) {
 
 /// Numbers and writes a cancellation.
 #[inline(always)]
-pub fn cancelled(slab: &mut Slab<'_>, mut event: OrderCancelled, slot: Slot) {
+pub fn cancelled(slab: &mut Slab<'_>, mut event: OrderCancelled) {
     event.seq = slab.next_seq();
-    event.slot = slot.0;
     write(&event);
 }
 

@@ -50,7 +50,6 @@ pub fn run(ctx: &mut Context<AddInstrument>, args: InstrumentArgs) -> Result<()>
     log::write(&InstrumentAdded {
         tag: InstrumentAdded::TAG,
         seq,
-        slot: slot.0,
         instrument,
         mark_ticks: args.mark_ticks,
     });

@@ -1,4 +1,4 @@
-use crate::access::{current_slot, fail, require_top_level};
+use crate::access::{fail, require_top_level};
 use crate::instructions::Trade;
 use crate::log;
 use anchor_lang::prelude::*;
@@ -11,7 +11,7 @@ pub fn run(ctx: &mut Context<Trade>, account: u16, order: u32, generation: u32) 
     let cancelled =
         slab.cancel(trader, account.into(), order, generation).map_err(fail)?;
     if let Some(event) = cancelled {
-        log::cancelled(&mut slab, event, current_slot()?);
+        log::cancelled(&mut slab, event);
     }
     Ok(())
 }

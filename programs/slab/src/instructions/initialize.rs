@@ -1,4 +1,4 @@
-use crate::access::{SlabAccount, current_slot, fail};
+use crate::access::{SlabAccount, fail};
 use crate::log;
 use anchor_lang::prelude::*;
 use flagstone_interface::{event::SlabInitialized, key_eq};
@@ -35,14 +35,13 @@ pub fn run(
     }
     Slab::initialize(ctx.accounts.slab.bytes_mut(), &Capacities { items: capacities })
         .map_err(fail)?;
-    let slot = current_slot()?;
     let mut slab = ctx.accounts.slab.open()?;
     slab.header.router_program = router_program;
     slab.header.authority = authority;
     slab.header.quote_mint = quote_mint;
     slab.header.account_deposit_min_atoms = account_deposit_min_atoms;
     let seq = slab.next_seq();
-    log::write(&SlabInitialized { tag: SlabInitialized::TAG, seq, slot: slot.0, authority });
+    log::write(&SlabInitialized { tag: SlabInitialized::TAG, seq, authority });
     Ok(())
 }
 

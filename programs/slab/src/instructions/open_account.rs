@@ -28,7 +28,6 @@ pub fn run(ctx: &mut Context<OpenAccount>) -> Result<()> {
     log::write(&AccountOpened {
         tag: AccountOpened::TAG,
         seq,
-        slot: slot.0,
         account: index as u16,
         generation,
         escrow: escrow_key,

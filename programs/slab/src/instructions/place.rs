@@ -43,7 +43,7 @@ pub fn run(ctx: &mut Context<Trade>, args: PlaceArgs) -> Result<()> {
     let placed = slab.place(trader, &order, slot, &mut traded).map_err(fail)?;
 
     for event in &placed.evicted.orders[..placed.evicted.count] {
-        log::cancelled(&mut slab, *event, slot);
+        log::cancelled(&mut slab, *event);
     }
     if placed.traded {
         log::traded(&mut slab, &mut traded);

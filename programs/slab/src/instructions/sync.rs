@@ -27,7 +27,6 @@ pub fn run(ctx: &mut Context<Sync>, account: u16) -> Result<()> {
     log::write(&AccountSynced {
         tag: AccountSynced::TAG,
         seq,
-        slot: slot.0,
         account,
         credited_atoms: synced.credited_atoms,
         cash_atoms: synced.cash_atoms,

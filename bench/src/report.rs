@@ -1,0 +1,87 @@
+//! Printing the matrix and comparing it with the committed baseline.
+
+use crate::matrix::Row;
+use anyhow::{Context, Result, bail};
+use comfy_table::{Cell, CellAlignment, Table};
+
+/// Operations whose names are fixed; those that do not exist yet have no row.
+pub const OPERATIONS: &[&str] = &[
+    "place_post_only",
+    "cancel_handle",
+    "batch_5c5p",
+    "take_1",
+    "take_5",
+    "take_10",
+    "reserve_1",
+    "reserve_5",
+    "commit_1",
+    "commit_5",
+    "open_route_3",
+    "settle_route_3",
+    "route_3_total",
+    "settle",
+    "deposit",
+    "withdraw",
+    "liquidate_leg_5",
+    "update_quote_50_150",
+    "buy_50_150",
+    "buy_100_150",
+    "sell_50_150",
+    "buy_50_150_vil",
+    "nav_100",
+    "cap_100_phase",
+    "tracker_mark_5",
+];
+
+const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.json");
+
+/// Prints the matrix as a table.
+pub fn print(rows: &[Row]) {
+    let mut table = Table::new();
+    table.set_header(["operation", "resting orders", "n", "p50 CU", "min", "max"]);
+    for row in rows {
+        let numbers = [row.resting_orders, row.n, row.p50, row.min, row.max];
+        let mut cells = vec![Cell::new(&row.op)];
+        cells.extend(
+            numbers.map(|number| Cell::new(number).set_alignment(CellAlignment::Right)),
+        );
+        table.add_row(cells);
+    }
+    println!("{table}");
+    let missing: Vec<&str> = OPERATIONS
+        .iter()
+        .filter(|op| !rows.iter().any(|row| row.op == **op))
+        .copied()
+        .collect();
+    println!("not built yet: {}", missing.join(", "));
+}
+
+/// Writes the baseline.
+pub fn save(rows: &[Row]) -> Result<()> {
+    let text = serde_json::to_string_pretty(rows)? + "\n";
+    std::fs::write(BASELINE, text).with_context(|| format!("{BASELINE} cannot be written"))
+}
+
+/// Fails when a median is more than 3 % above its baseline.
+pub fn check(rows: &[Row]) -> Result<()> {
+    let text = std::fs::read_to_string(BASELINE)
+        .with_context(|| format!("{BASELINE} cannot be read"))?;
+    let baseline: Vec<Row> = serde_json::from_str(&text).context("the baseline is not JSON")?;
+    let mut worse = Vec::new();
+    for old in &baseline {
+        let same = |row: &&Row| row.op == old.op && row.resting_orders == old.resting_orders;
+        match rows.iter().find(same) {
+            Some(new) if new.p50 * 100 > old.p50 * 103 => worse.push(format!(
+                "{} at {} orders: {} CU, was {}",
+                new.op, new.resting_orders, new.p50, old.p50
+            )),
+            Some(_) => {}
+            None => worse.push(format!("{} is no longer measured", old.op)),
+        }
+    }
+    if !worse.is_empty() {
+        bail!("compute units rose by more than 3 %: {}", worse.join("; "));
+    }
+    eprintln!("compute units: {} medians within 3 % of the baseline", baseline.len());
+    Ok(())
+}
