@@ -44,7 +44,14 @@ pub(crate) fn common_flags() -> Vec<String> {
 /// sbf-link optimises the whole program, so rustc should only prepare for that.
 fn portable_flags() -> Vec<String> {
     let mut flags = common_flags();
-    flags.push("-Clinker-plugin-lto".to_owned());
+    let more = [
+        "-Clinker-plugin-lto",
+        "-Cno-vectorize-loops",
+        "-Cno-vectorize-slp",
+        // What helps the verifier of Linux only costs instructions here.
+        "-Cllvm-args=--bpf-disable-serialize-icmp --bpf-disable-avoid-speculation",
+    ];
+    flags.extend(more.map(str::to_owned));
     flags
 }
 

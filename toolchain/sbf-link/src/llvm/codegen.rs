@@ -37,6 +37,10 @@ impl Machine {
             // What helps the verifier of Linux only costs instructions here.
             c"--bpf-disable-serialize-icmp".as_ptr(),
             c"--bpf-disable-avoid-speculation".as_ptr(),
+            // There are no vectors; the pass builder's own switches miss some places.
+            c"--vectorize-slp=false".as_ptr(),
+            c"--vectorize-loops=false".as_ptr(),
+            c"--disable-vector-combine".as_ptr(),
         ];
         ffi!(LLVMParseCommandLineOptions(
             i32::try_from(options.len())?,

@@ -54,6 +54,15 @@ impl Type {
         )
     }
 
+    /// The width of a float type that the soft-float routines know.
+    pub(crate) fn float_width(self) -> Option<u32> {
+        match self.kind() {
+            TypeKind::LLVMFloatTypeKind => Some(32),
+            TypeKind::LLVMDoubleTypeKind => Some(64),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_vector(self) -> bool {
         matches!(
             self.kind(),
@@ -114,6 +123,10 @@ impl Type {
 
     /// The constant `value`, cut or extended with zeros to this integer type.
     pub(crate) fn constant(self, value: u64) -> Value {
+        let value = match self.int_width() {
+            Some(width @ 0..64) => value & ((1 << width) - 1),
+            _ => value,
+        };
         Value(ffi!(LLVMConstInt(self.0, value, 0)))
     }
 }
@@ -460,7 +473,18 @@ impl Value {
         Type(ffi!(LLVMGetCalledFunctionType(self.0)))
     }
 
+    /// Whether a callee is inline assembly that holds an instruction. Empty
+    /// assembly is a barrier for the optimiser (`core::hint::black_box`).
     pub(crate) fn is_inline_asm(self) -> bool {
+        self.is_any_asm() && {
+            let mut len = 0;
+            ffi!(LLVMGetInlineAsmAsmString(self.0, &mut len));
+            len != 0
+        }
+    }
+
+    /// Whether a callee is inline assembly, empty or not.
+    pub(crate) fn is_any_asm(self) -> bool {
         !ffi!(LLVMIsAInlineAsm(self.0)).is_null()
     }
 

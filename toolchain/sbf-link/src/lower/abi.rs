@@ -132,7 +132,7 @@ fn lower_call(module: &Module, call: Value) -> Result<()> {
     if callee.is_inline_asm() {
         return Refusal::at(call, "inline assembly is not understood");
     }
-    if callee.as_function().is_some_and(Value::is_intrinsic) {
+    if callee.is_any_asm() || callee.as_function().is_some_and(Value::is_intrinsic) {
         return Ok(());
     }
     if call.is_must_tail() {

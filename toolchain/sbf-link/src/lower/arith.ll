@@ -310,3 +310,51 @@ define i128 @sbf.ashr(i128 %a, i128 %by) alwaysinline nounwind {
   %r = or i128 %h, %lo_
   ret i128 %r
 }
+
+; 128 x 128 -> 256, which the standard library prints 128-bit numbers with. Too
+; long to be inlined.
+define i256 @sbf.widemul128(i128 %a, i128 %b) noinline nounwind {
+  %alo = trunc i128 %a to i64
+  %ah_ = lshr i128 %a, 64
+  %ahi = trunc i128 %ah_ to i64
+  %blo = trunc i128 %b to i64
+  %bh_ = lshr i128 %b, 64
+  %bhi = trunc i128 %bh_ to i64
+  %p00 = call i128 @sbf.widemul(i64 %alo, i64 %blo)
+  %p01 = call i128 @sbf.widemul(i64 %alo, i64 %bhi)
+  %p10 = call i128 @sbf.widemul(i64 %ahi, i64 %blo)
+  %p11 = call i128 @sbf.widemul(i64 %ahi, i64 %bhi)
+  %p00h = lshr i128 %p00, 64
+  %m = add i128 %p10, %p00h
+  %ml = and i128 %m, 18446744073709551615
+  %mh = lshr i128 %m, 64
+  %m2 = add i128 %p01, %ml
+  %m2h = lshr i128 %m2, 64
+  %h1 = add i128 %p11, %mh
+  %high = add i128 %h1, %m2h
+  %m2s = shl i128 %m2, 64
+  %p00l = and i128 %p00, 18446744073709551615
+  %low = or i128 %m2s, %p00l
+  %low_ = zext i128 %low to i256
+  %high_ = zext i128 %high to i256
+  %hs = shl i256 %high_, 128
+  %r = or i256 %hs, %low_
+  ret i256 %r
+}
+
+define i256 @sbf.mul256(i256 %a, i256 %b) alwaysinline nounwind {
+  %alo = trunc i256 %a to i128
+  %ah_ = lshr i256 %a, 128
+  %ahi = trunc i256 %ah_ to i128
+  %blo = trunc i256 %b to i128
+  %bh_ = lshr i256 %b, 128
+  %bhi = trunc i256 %bh_ to i128
+  %low = call i256 @sbf.widemul128(i128 %alo, i128 %blo)
+  %c1 = call i128 @sbf.mul(i128 %alo, i128 %bhi)
+  %c2 = call i128 @sbf.mul(i128 %ahi, i128 %blo)
+  %c = add i128 %c1, %c2
+  %c_ = zext i128 %c to i256
+  %cs = shl i256 %c_, 128
+  %r = add i256 %low, %cs
+  ret i256 %r
+}

@@ -1,9 +1,9 @@
 //! Integer operations that have no BPF instruction become calls of the helpers
-//! in `arith.ll`, which are inlined afterwards.
+//! in `arith.ll`, which are inlined afterwards; floats go to their own module.
 
 use anyhow::{Result, bail};
 
-use super::Refusal;
+use super::{Refusal, floats};
 use crate::llvm::{Builder, Context, IntPredicate, Module, Opcode, Value};
 
 /// Rewrites every function of the module but the helpers themselves.
@@ -13,7 +13,9 @@ pub(crate) fn lower(module: &Module) -> Result<()> {
             continue;
         }
         for inst in function.instructions() {
-            lower_instruction(module, inst)?;
+            if !floats::lower_instruction(module, inst)? {
+                lower_instruction(module, inst)?;
+            }
         }
     }
     Ok(())
@@ -25,6 +27,7 @@ fn lower_instruction(module: &Module, inst: Value) -> Result<()> {
     };
     match inst.opcode() {
         Opcode::LLVMSDiv | Opcode::LLVMSRem if width <= 64 => signed_division(module, inst, width),
+        Opcode::LLVMMul if width > 128 => very_wide_mul(module, inst, width),
         Opcode::LLVMMul if width > 64 => wide(module, inst, width, wide_mul_name(inst)),
         Opcode::LLVMUDiv if width > 64 => wide(module, inst, width, "sbf.udiv"),
         Opcode::LLVMURem if width > 64 => wide(module, inst, width, "sbf.urem"),
@@ -54,30 +57,49 @@ fn helper(module: &Module, name: &str) -> Result<Value> {
     }
 }
 
-/// The 64-bit value that `value` is the zero-extension of.
-fn narrow_source(value: Value) -> Option<Value> {
+/// The value of at most `width` bits that `value` is the zero-extension of.
+fn narrow_source(value: Value, width: u32) -> Option<Value> {
     let zext = value.is_instruction() && value.opcode() == Opcode::LLVMZExt;
     let source = zext.then(|| value.operand(0))?;
-    (source.ty().int_width()? <= 64).then_some(source)
+    (source.ty().int_width()? <= width).then_some(source)
+}
+
+/// The standard library takes products of two 128-bit numbers; nothing wider occurs.
+fn very_wide_mul(module: &Module, inst: Value, width: u32) -> Result<()> {
+    if width != 256 {
+        return Refusal::at(inst, "products of this width cannot be computed");
+    }
+    let (left, right) = (inst.operand(0), inst.operand(1));
+    let b = Builder::before(module.cx, inst);
+    let product = match (narrow_source(left, 128), narrow_source(right, 128)) {
+        (Some(left), Some(right)) => {
+            let word = module.cx.int(128);
+            let to128 = |v| b.cast(Opcode::LLVMZExt, v, word);
+            b.call(helper(module, "sbf.widemul128")?, &[to128(left), to128(right)])
+        }
+        _ => b.call(helper(module, "sbf.mul256")?, &[left, right]),
+    };
+    replace(inst, product);
+    Ok(())
 }
 
 /// Two zero-extended factors need no product of high halves.
 fn wide_mul_name(inst: Value) -> &'static str {
-    let both = narrow_source(inst.operand(0)).is_some() && narrow_source(inst.operand(1)).is_some();
+    let both = narrow_source(inst.operand(0), 64).is_some() && narrow_source(inst.operand(1), 64).is_some();
     if both { "sbf.widemul" } else { "sbf.mul" }
 }
 
 /// Replaces a binary operation wider than a register by a helper on 128 bits.
 fn wide(module: &Module, inst: Value, width: u32, name: &str) -> Result<()> {
     if width > 128 {
-        return Refusal::at(inst, "integers wider than 128 bits cannot be computed with");
+        return Refusal::at(inst, "integers of this width cannot be computed with");
     }
     let function = helper(module, name)?;
     let cx = module.cx;
     let b = Builder::before(cx, inst);
     let (left, right) = (inst.operand(0), inst.operand(1));
     let result = if name == "sbf.widemul" {
-        let to64 = |v: Value| b.cast(Opcode::LLVMZExt, narrow_source(v).unwrap_or(v), cx.int(64));
+        let to64 = |v: Value| b.cast(Opcode::LLVMZExt, narrow_source(v, 64).unwrap_or(v), cx.int(64));
         b.call(function, &[to64(left), to64(right)])
     } else {
         let signed = matches!(name, "sbf.sdiv" | "sbf.srem" | "sbf.ashr");
@@ -149,7 +171,7 @@ fn lower_pair_result(module: &Module, inst: Value) -> Result<()> {
         // The product of odd widths is taken at the next helper's width, which
         // holds it whole up to 63 bits; the rest is compared after cutting.
         33..=127 => odd_width_mul(module, inst, width, signed),
-        _ => Refusal::at(inst, "integers wider than 128 bits cannot be computed with"),
+        _ => Refusal::at(inst, "integers of this width cannot be computed with"),
     }
 }
 
