@@ -1,9 +1,7 @@
 //! What doing nothing costs. An id decoded from base58 at run time would show
 //! here as more than a thousand compute units.
 
-mod common;
-
-use common::Chain;
+use flagstone_lowering_tests::Chain;
 use solana_address::Address;
 use solana_instruction::AccountMeta;
 

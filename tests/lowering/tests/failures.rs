@@ -1,8 +1,6 @@
 //! A program that panics says where and why in its log.
 
-mod common;
-
-use common::Chain;
+use flagstone_lowering_tests::Chain;
 use solana_address::Address;
 
 /// Runs a failure and returns the line of the log that explains it.
@@ -43,7 +41,7 @@ fn the_languages_own_checks_are_explained() {
 fn the_librarys_failures_are_explained() {
     assert_explains(3, 1, "called `Option::unwrap()` on a `None` value");
     assert_explains(4, 1, "some luck: \"no luck\"");
-    assert_explains(6, 1, "already mutably borrowed");
+    assert_explains(6, 1, "RefCell already borrowed");
     assert_explains(7, 9, "left and right\n  left: 9\n right: 1");
     assert_explains(8, 1, "memory allocation failed");
     assert_explains(9, 1, "src/lib.rs");

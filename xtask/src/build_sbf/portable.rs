@@ -55,6 +55,12 @@ fn portable_flags() -> Vec<String> {
     flags
 }
 
+/// Where cargo keeps the sources of dependencies.
+fn cargo_home() -> Option<PathBuf> {
+    let set = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    set.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))
+}
+
 /// Debian's cargo, with the unstable options that custom targets need.
 fn cargo() -> Command {
     let mut command = shell::command(CARGO);
@@ -120,6 +126,12 @@ impl Tools {
         let mut flags = portable_flags();
         flags.push(format!("--sysroot={}", shell::text(&self.sysroot)));
         flags.push(format!("-Clinker={}", shell::text(&self.linker)));
+        // Panics name files: by paths that do not depend on whose machine it is.
+        flags.push(format!("--remap-path-prefix={}=.", shell::text(&layout.root)));
+        if let Some(home) = cargo_home() {
+            let registry = home.join("registry/src");
+            flags.push(format!("--remap-path-prefix={}=registry", shell::text(&registry)));
+        }
         let mut command = cargo();
         command
             .args([

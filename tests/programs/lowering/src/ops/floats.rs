@@ -7,18 +7,27 @@ fn number(a: u128) -> f64 {
     (a as i64) as f64 / ((a >> 64) as u32 as f64 + 1.0)
 }
 
+/// The bits of a number; which NaN an operation gives is left open.
+fn bits(x: f64) -> u64 {
+    if x.is_nan() { u64::MAX } else { x.to_bits() }
+}
+
+fn bits32(x: f32) -> u32 {
+    if x.is_nan() { u32::MAX } else { x.to_bits() }
+}
+
 fn arithmetic(a: u128, b: u128) -> Words {
     let (x, y) = (number(a), number(b));
-    let first = (x + y).to_bits() ^ (x * y).to_bits().rotate_left(1);
-    let second = (x - y).to_bits() ^ (x / (y + 0.5)).to_bits().rotate_left(1);
+    let first = bits(x + y) ^ bits(x * y).rotate_left(1);
+    let second = bits(x - y) ^ bits(x / (y + 0.5)).rotate_left(1);
     [u128::from(first), u128::from(second)]
 }
 
 fn arithmetic32(a: u128, b: u128) -> Words {
     let (x, y) = (number(a) as f32, number(b) as f32);
-    let first = (x + y).to_bits() ^ (x * y).to_bits().rotate_left(1);
-    let second = (x - y).to_bits() ^ (x / (y + 0.5)).to_bits().rotate_left(1);
-    [u128::from(first), u128::from(second) << 32 | u128::from((f64::from(x) + 1.0).to_bits())]
+    let first = bits32(x + y) ^ bits32(x * y).rotate_left(1);
+    let second = bits32(x - y) ^ bits32(x / (y + 0.5)).rotate_left(1);
+    [u128::from(first), u128::from(second) << 32 | u128::from(bits(f64::from(x) + 1.0))]
 }
 
 fn comparison(a: u128, b: u128) -> Words {
