@@ -81,6 +81,7 @@ impl Tools {
         let cache = Cache::open()?;
         let version = shell::output(shell::command(RUSTC).arg("-vV"), "rustc -vV")?;
         let linker = linker(layout, &cache, &version)?;
+        link_for_tests(layout, &linker)?;
         let sysroot = sysroot(layout, &cache, &version)?;
         let runtime = runtime(layout, &cache, &sysroot)?;
         Ok(Self {
@@ -180,6 +181,20 @@ fn linker(layout: &Layout, cache: &Cache, version: &str) -> Result<PathBuf> {
         Ok(())
     })?;
     Ok(folder.join("sbf-link"))
+}
+
+/// `target/sbf/sbf-link` leads to the linker in use, for the tests of its refusals.
+fn link_for_tests(layout: &Layout, linker: &Path) -> Result<()> {
+    let link = layout.scratch().join("sbf-link");
+    if std::fs::read_link(&link).is_ok_and(|to| to == linker) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(layout.scratch())?;
+    if link.symlink_metadata().is_ok() {
+        std::fs::remove_file(&link)?;
+    }
+    std::os::unix::fs::symlink(linker, &link)
+        .with_context(|| format!("cannot make {}", link.display()))
 }
 
 /// The standard library for the target, laid out as rustc expects a sysroot.

@@ -105,8 +105,8 @@ impl Plan {
 /// Rewrites every call, then every function.
 pub(crate) fn lower(module: &Module) -> Result<()> {
     for function in module.functions() {
-        if function.function_type().is_variadic() {
-            return Refusal::of_function(function, "variadic functions cannot be called on SBF");
+        if function.function_type().is_variadic() && !function.is_declaration() {
+            return Refusal::of_function(function, "variadic functions do not exist on SBF");
         }
         for inst in function.instructions() {
             if inst.opcode() == Opcode::LLVMCall {
@@ -115,7 +115,7 @@ pub(crate) fn lower(module: &Module) -> Result<()> {
         }
     }
     for function in module.functions() {
-        if !function.is_intrinsic() {
+        if !function.is_intrinsic() && !function.function_type().is_variadic() {
             lower_function(module, function)?;
         }
     }
@@ -134,6 +134,9 @@ fn lower_call(module: &Module, call: Value) -> Result<()> {
     }
     if callee.is_any_asm() || callee.as_function().is_some_and(Value::is_intrinsic) {
         return Ok(());
+    }
+    if call.called_type().is_variadic() {
+        return Refusal::at(call, "variadic functions do not exist on SBF");
     }
     if call.is_must_tail() {
         return Refusal::at(call, "guaranteed tail calls do not exist on SBF");
