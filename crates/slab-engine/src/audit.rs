@@ -157,6 +157,8 @@ impl Slab<'_> {
         let (mut order_index, mut before, mut count, mut lots) = (level.head, tail, 0, 0u64);
         while order_index != 0 {
             let order = &self.orders[order_index];
+            // The head's `prev` is the tail, so a circle has correct links.
+            ensure!(count < self.orders.capacity(), "a queue does not end");
             ensure!(order.is_live(), "a freed order rests at a level");
             ensure!(
                 order.level == index && order.ticks == level.ticks,
