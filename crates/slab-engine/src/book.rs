@@ -172,7 +172,11 @@ impl<'a> Slab<'a> {
         order.side_flags = 0;
         self.close_lots(position, side, lots);
         self.instruments[instrument].books[side.index()].orders -= 1;
-        release(&mut self.header.pools[PoolId::Orders as usize], &mut self.orders, index);
+        release(
+            &mut self.header.pools[PoolId::Orders as usize],
+            &mut self.orders,
+            index,
+        );
     }
 
     #[inline(always)]

@@ -298,7 +298,9 @@ impl Slab<'_> {
         if worst > lots_max && worst > stored.worst_lots() {
             return Err(SlabError::PositionTooLarge);
         }
-        if !change.position.reduces(&stored) && self.accounts[taker.account].flags & account_flags::FROZEN != 0 {
+        if !change.position.reduces(&stored)
+            && self.accounts[taker.account].flags & account_flags::FROZEN != 0
+        {
             return Err(SlabError::AccountFrozen);
         }
         let cash_change_atoms = change.realised_atoms - fee;
