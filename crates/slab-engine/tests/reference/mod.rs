@@ -1,0 +1,440 @@
+//! What the exchange is meant to do, in the plainest form: sorted maps of
+//! queues, sums recomputed from the book, and wide exact arithmetic.
+//!
+//! Written from the rules, not from the engine: it shares parameter and error
+//! types with it and no logic. An operation that fails leaves no trace.
+#![allow(unreachable_pub, reason = "part of one test crate")]
+
+use flagstone_interface::event::outcome;
+use flagstone_slab_engine::SlabError;
+use flagstone_slab_engine::matching::SelfTrade;
+use flagstone_slab_engine::orders::{OrderKind, Place, Take};
+use flagstone_units::Side;
+
+mod holding;
+mod market;
+pub mod setting;
+
+pub use super::common::Handle;
+pub use holding::Person;
+use holding::fee;
+pub use market::{Market, Resting};
+
+/// One resting order that a taker met: handle, account, ticks, lots, outcome.
+pub type Meeting = (Handle, u16, u32, u32, u8);
+
+/// What an operation did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deed {
+    pub met: Vec<Meeting>,
+    pub lots: u32,
+    pub notional: i128,
+    pub fee: i128,
+    /// Orders that made room, with their lots.
+    pub evicted: Vec<(Handle, u32)>,
+    /// Lots that came to rest.
+    pub rested: Option<u32>,
+}
+
+/// Sizes of the slab that the rules depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub orders: usize,
+    pub levels: usize,
+    pub positions: usize,
+    pub orders_each: usize,
+}
+
+/// A trade or an order, as one set of terms.
+#[derive(Clone, Copy)]
+struct Terms {
+    account: u32,
+    market: usize,
+    side: Side,
+    limit: u32,
+    lots: u32,
+    self_trade: SelfTrade,
+}
+
+/// The whole exchange.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    pub markets: Vec<Market>,
+    /// Account `at + 1`.
+    pub people: Vec<Person>,
+    pub limits: Limits,
+    pub fees: i128,
+    pub trades: u64,
+}
+
+type Checked<T> = Result<T, SlabError>;
+
+impl Reference {
+    pub fn place(&mut self, order: &Place, slot: u32) -> Checked<Deed> {
+        self.attempt(order.instrument, |model| model.place_inner(order, slot))
+    }
+
+    pub fn take(&mut self, take: &Take, slot: u32) -> Checked<Deed> {
+        self.attempt(take.instrument, |model| model.take_inner(take, slot))
+    }
+
+    /// Lots cancelled, `None` for a handle that is no longer valid.
+    pub fn cancel(&mut self, account: u32, handle: Handle) -> Checked<Option<u32>> {
+        for market in &mut self.markets {
+            for side in [Side::Bid, Side::Ask] {
+                let found = market.sides[side.index()]
+                    .iter()
+                    .find_map(|(ticks, queue)| {
+                        let at = queue.iter().position(|order| order.handle == handle)?;
+                        Some((*ticks, at, queue[at].account))
+                    });
+                match found {
+                    Some((_, _, owner)) if owner != account => return Err(SlabError::NotYourOrder),
+                    Some((ticks, at, _)) => return Ok(Some(market.remove(side, ticks, at).lots)),
+                    None => {}
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// An instrument's operations change that instrument and people only.
+    fn attempt<T>(
+        &mut self,
+        number: u8,
+        change: impl FnOnce(&mut Self) -> Checked<T>,
+    ) -> Checked<T> {
+        let Some(market) = self.markets.get(usize::from(number)).cloned() else {
+            return Err(SlabError::NoInstrument);
+        };
+        let (people, fees, trades) = (self.people.clone(), self.fees, self.trades);
+        let result = change(self);
+        if result.is_err() {
+            self.markets[usize::from(number)] = market;
+            (self.people, self.fees, self.trades) = (people, fees, trades);
+        }
+        result
+    }
+
+    fn place_inner(&mut self, order: &Place, slot: u32) -> Checked<Deed> {
+        let terms = Terms {
+            account: order.account,
+            market: usize::from(order.instrument),
+            side: order.side,
+            limit: order.ticks.0,
+            lots: order.lots.0,
+            self_trade: order.self_trade,
+        };
+        if self.person(order.account).frozen {
+            return Err(SlabError::AccountFrozen);
+        }
+        if self.orders_of(order.account) >= self.limits.orders_each {
+            return Err(SlabError::AccountOrdersFull);
+        }
+        self.check_terms(&terms)?;
+        if order.expiry.0 != 0 && order.expiry.0 < slot {
+            return Err(SlabError::Expired);
+        }
+        let market = &mut self.markets[terms.market];
+        market.move_mark(slot);
+        let (low, high) = market.band();
+        if terms.limit < low || terms.limit > high {
+            return Err(SlabError::OutsideBand);
+        }
+        self.room_for_position(&terms)?;
+
+        let mut deed = Deed::default();
+        let mut left = terms.lots;
+        if self.crosses(&terms) {
+            if order.kind == OrderKind::PostOnly {
+                return Err(SlabError::WouldCross);
+            }
+            left = self.sweep(&terms, slot, &mut deed)?;
+            self.settle_taker(&terms, &mut deed)?;
+        }
+        let stuck = self.crosses(&terms);
+        if left >= self.markets[terms.market].params.order_lots_min.0 && !stuck {
+            self.check_open(&terms, left)?;
+            self.make_room(&terms, left, &mut deed)?;
+            let ladder = &mut self.markets[terms.market].sides[terms.side.index()];
+            ladder.entry(terms.limit).or_default().push_back(Resting {
+                handle: (0, 0),
+                account: terms.account,
+                lots: left,
+                expiry: order.expiry.0,
+                slot,
+            });
+            deed.rested = Some(left);
+        }
+        Ok(deed)
+    }
+
+    fn take_inner(&mut self, take: &Take, slot: u32) -> Checked<Deed> {
+        let terms = Terms {
+            account: take.account,
+            market: usize::from(take.instrument),
+            side: take.side,
+            limit: take.limit.0,
+            lots: take.lots.0,
+            self_trade: take.self_trade,
+        };
+        self.check_terms(&terms)?;
+        if take.lots_min > take.lots {
+            return Err(SlabError::BadQuantity);
+        }
+        self.markets[terms.market].move_mark(slot);
+        self.room_for_position(&terms)?;
+        let mut deed = Deed::default();
+        self.sweep(&terms, slot, &mut deed)?;
+        self.settle_taker(&terms, &mut deed)?;
+        if deed.lots < take.lots_min.0 {
+            return Err(SlabError::NotFilled);
+        }
+        Ok(deed)
+    }
+
+    fn check_terms(&self, terms: &Terms) -> Checked<()> {
+        let params = &self.markets[terms.market].params;
+        if terms.limit == 0 || terms.limit > params.price_max.0 {
+            return Err(SlabError::BadPrice);
+        }
+        if terms.lots < params.order_lots_min.0 || terms.lots > params.order_lots_max.0 {
+            return Err(SlabError::BadQuantity);
+        }
+        Ok(())
+    }
+
+    fn crosses(&self, terms: &Terms) -> bool {
+        let best = self.markets[terms.market].best(terms.side.contra());
+        best.is_some_and(|best| reaches(terms, best))
+    }
+
+    /// Trades in price-time order; returns what is left.
+    fn sweep(&mut self, terms: &Terms, slot: u32, deed: &mut Deed) -> Checked<u32> {
+        let mut left = terms.lots;
+        let contra = terms.side.contra();
+        let (low, high) = self.markets[terms.market].band();
+        let mut terms = *terms;
+        terms.limit = match terms.side {
+            Side::Bid => terms.limit.min(high),
+            Side::Ask => terms.limit.max(low),
+        };
+        while left > 0 && deed.met.len() < 48 && self.crosses(&terms) {
+            let market = &self.markets[terms.market];
+            let ticks = market.best(contra).unwrap();
+            let order = market.sides[contra.index()][&ticks][0];
+            let smallest = market.params.order_lots_min.0;
+            let (gone, outcome, rest);
+            if order.is_expired(slot) {
+                (gone, outcome, rest) = (order.lots, outcome::EXPIRED, 0);
+            } else if ticks < low || ticks > high {
+                (gone, outcome, rest) = (order.lots, outcome::OUTSIDE_BAND, 0);
+            } else if order.account == terms.account {
+                let met = match terms.self_trade {
+                    SelfTrade::CancelTaking => return Ok(0),
+                    SelfTrade::CancelResting => order.lots,
+                    SelfTrade::DecrementBoth => {
+                        let both = order.lots.min(left);
+                        left -= both;
+                        both
+                    }
+                };
+                // A remainder below the smallest order never rests.
+                let dust = order.lots - met < smallest;
+                gone = if dust { order.lots } else { met };
+                (outcome, rest) = (outcome::SELF_TRADE, order.lots - gone);
+            } else if let Some(lots) = self.fill_maker(&terms, ticks, &order, left, deed) {
+                left -= lots;
+                let over = order.lots - lots;
+                let dust = over > 0 && over < smallest;
+                rest = if dust { 0 } else { over };
+                gone = lots;
+                outcome = match over {
+                    0 => outcome::FULL,
+                    _ if dust => outcome::DUST,
+                    _ => outcome::PARTIAL,
+                };
+            } else {
+                (gone, outcome, rest) = (order.lots, outcome::MARGIN, 0);
+            }
+            let market = &mut self.markets[terms.market];
+            if rest == 0 {
+                market.remove(contra, ticks, 0);
+            } else {
+                let queue = market.sides[contra.index()].get_mut(&ticks).unwrap();
+                queue[0].lots = rest;
+            }
+            deed.met
+                .push((order.handle, order.account as u16, ticks, gone, outcome));
+        }
+        Ok(left)
+    }
+
+    /// Settles the maker of one fill; `None` when it may not carry it.
+    fn fill_maker(
+        &mut self,
+        terms: &Terms,
+        ticks: u32,
+        order: &Resting,
+        left: u32,
+        deed: &mut Deed,
+    ) -> Option<u32> {
+        let lots = order.lots.min(left);
+        let params = self.markets[terms.market].params;
+        let notional = i128::from(ticks) * i128::from(lots) * i128::from(params.atoms_per_tick);
+        let side = terms.side.contra();
+        let charge = fee(notional, params.maker_fee);
+        let before = self.holding(order.account, terms.market);
+        let (mut after, realised) = before.trade(side, i128::from(lots), notional);
+        after.open[side.index()] -= i128::from(lots);
+        let frozen = self.person(order.account).frozen && !after.strictly_reduces(&before);
+        if frozen
+            || !self.may_carry(
+                order.account,
+                terms.market,
+                &before,
+                &after,
+                realised - charge,
+            )
+        {
+            return None;
+        }
+        self.store(order.account, terms.market, &after, realised - charge);
+        self.fees += charge;
+        self.trades += 1;
+        deed.lots += lots;
+        deed.notional += notional;
+        Some(lots)
+    }
+
+    fn settle_taker(&mut self, terms: &Terms, deed: &mut Deed) -> Checked<()> {
+        if deed.lots == 0 {
+            return Ok(());
+        }
+        let params = self.markets[terms.market].params;
+        deed.fee = fee(deed.notional, params.taker_fee);
+        let before = self.holding(terms.account, terms.market);
+        let (after, realised) = before.trade(terms.side, i128::from(deed.lots), deed.notional);
+        let too_large = after.worst() > i128::from(params.position_lots_max.0);
+        if too_large && after.worst() > before.worst() {
+            return Err(SlabError::PositionTooLarge);
+        }
+        if self.person(terms.account).frozen && !after.strictly_reduces(&before) {
+            return Err(SlabError::AccountFrozen);
+        }
+        let change = realised - deed.fee;
+        if !self.may_carry(terms.account, terms.market, &before, &after, change) {
+            return Err(SlabError::BelowInitialMargin);
+        }
+        self.store(terms.account, terms.market, &after, change);
+        self.fees += deed.fee;
+        Ok(())
+    }
+
+    fn check_open(&self, terms: &Terms, lots: u32) -> Checked<()> {
+        let before = self.holding(terms.account, terms.market);
+        let mut after = before;
+        after.open[terms.side.index()] += i128::from(lots);
+        let most = self.markets[terms.market].params.position_lots_max.0;
+        if after.worst() > i128::from(most) {
+            return Err(SlabError::PositionTooLarge);
+        }
+        let (equity, initial, _) = self.health(terms.account, 0, Some((terms.market, after)));
+        if equity < initial && after.worst() > before.worst() {
+            return Err(SlabError::BelowInitialMargin);
+        }
+        Ok(())
+    }
+
+    /// Evicts the furthest orders of the same side, at most four, youngest first.
+    fn make_room(&mut self, terms: &Terms, lots: u32, deed: &mut Deed) -> Checked<()> {
+        while self.orders_live() >= self.limits.orders {
+            self.evict(terms, SlabError::OrdersFull, deed)?;
+        }
+        let has_level = |model: &Self| {
+            model.markets[terms.market].sides[terms.side.index()].contains_key(&terms.limit)
+        };
+        while !has_level(self) && self.levels_live() >= self.limits.levels {
+            self.evict(terms, SlabError::LevelsFull, deed)?;
+        }
+        let queue = self.markets[terms.market].sides[terms.side.index()].get(&terms.limit);
+        let there: u64 = queue
+            .into_iter()
+            .flatten()
+            .map(|order| u64::from(order.lots))
+            .sum();
+        if there + u64::from(lots) > u64::from(u32::MAX) {
+            return Err(SlabError::LevelOverflow);
+        }
+        Ok(())
+    }
+
+    fn evict(&mut self, terms: &Terms, full: SlabError, deed: &mut Deed) -> Checked<()> {
+        let market = &mut self.markets[terms.market];
+        let worst = market.worst(terms.side).ok_or(full)?;
+        let further = match terms.side {
+            Side::Bid => worst < terms.limit,
+            Side::Ask => worst > terms.limit,
+        };
+        if !further || deed.evicted.len() == 4 {
+            return Err(full);
+        }
+        let youngest = market.sides[terms.side.index()][&worst].len() - 1;
+        let order = market.remove(terms.side, worst, youngest);
+        deed.evicted.push((order.handle, order.lots));
+        Ok(())
+    }
+
+    /// A position is an item of a pool while it has lots or open orders.
+    fn room_for_position(&self, terms: &Terms) -> Checked<()> {
+        let in_use = |account: u32, market: usize| {
+            let holding = self.holding(account, market);
+            holding.lots != 0 || holding.open != [0, 0]
+        };
+        if in_use(terms.account, terms.market) {
+            return Ok(());
+        }
+        let accounts = 1..=self.people.len() as u32;
+        let used = accounts
+            .flat_map(|account| (0..self.markets.len()).map(move |market| (account, market)));
+        let used = used
+            .filter(|(account, market)| in_use(*account, *market))
+            .count();
+        if used < self.limits.positions {
+            Ok(())
+        } else {
+            Err(SlabError::PositionsFull)
+        }
+    }
+
+    fn person(&self, account: u32) -> &Person {
+        &self.people[account as usize - 1]
+    }
+
+    fn resting(&self) -> impl Iterator<Item = &Resting> {
+        let ladders = self.markets.iter().flat_map(|market| &market.sides);
+        ladders.flat_map(|ladder| ladder.values().flatten())
+    }
+
+    pub fn orders_of(&self, account: u32) -> usize {
+        self.resting()
+            .filter(|order| order.account == account)
+            .count()
+    }
+
+    fn orders_live(&self) -> usize {
+        self.resting().count()
+    }
+
+    fn levels_live(&self) -> usize {
+        let ladders = self.markets.iter().flat_map(|market| &market.sides);
+        ladders.map(|ladder| ladder.len()).sum()
+    }
+}
+
+fn reaches(terms: &Terms, ticks: u32) -> bool {
+    match terms.side {
+        Side::Bid => ticks <= terms.limit,
+        Side::Ask => ticks >= terms.limit,
+    }
+}

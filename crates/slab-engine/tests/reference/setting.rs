@@ -1,0 +1,162 @@
+//! Slabs and instruments of the runs, and the random operations in them.
+
+use super::Deed;
+use crate::common::{Rng, params};
+use flagstone_interface::event::Traded;
+use flagstone_slab_engine::instruments::InstrumentParams;
+use flagstone_slab_engine::matching::SelfTrade;
+use flagstone_slab_engine::orders::Placed;
+use flagstone_units::{Lots, Ppm, SignedPpm, Slot, Ticks};
+
+/// Pools and prices of a run.
+#[derive(Clone, Copy)]
+pub struct Setting {
+    pub pools: [u32; 10],
+    pub accounts: u32,
+    pub orders_each: u32,
+    /// Cash of the poorest account.
+    pub cash: u64,
+    /// Largest distance of a price from the mark, in thousandths of it.
+    pub reach: u64,
+    pub lots: u64,
+    pub markets: [Option<InstrumentParams>; 3],
+}
+
+/// Few prices, deep queues, pools that are nearly always full.
+pub fn crowded() -> Setting {
+    let thin = InstrumentParams {
+        atoms_per_tick: 10,
+        order_lots_min: Lots(3),
+        order_lots_max: Lots(2_000),
+        position_lots_max: Lots(2_500),
+        taker_fee: SignedPpm(500),
+        maker_fee: SignedPpm(-217),
+        mark: Ticks(100),
+        mark_age: Slot(3),
+        mark_lots_min: Lots(10),
+        ..params()
+    };
+    let inverted = InstrumentParams {
+        taker_fee: SignedPpm(-101),
+        maker_fee: SignedPpm(333),
+        mark: Ticks(140),
+        mark_move_max: Ticks(3),
+        order_lots_min: Lots(1),
+        position_lots_max: Lots(2_000),
+        ..thin
+    };
+    Setting {
+        pools: [2, 8, 22, 90, 15, 1, 1, 16, 1, 1],
+        accounts: 8,
+        orders_each: 24,
+        cash: 10_000,
+        reach: 70,
+        lots: 40,
+        markets: [Some(thin), Some(inverted), None],
+    }
+}
+
+/// One market of small orders, so that a taker meets more than it may.
+pub fn deep() -> Setting {
+    let [thin, ..] = crowded().markets;
+    let thin = InstrumentParams {
+        order_lots_min: Lots(1),
+        mark: Ticks(1_000),
+        ..thin.unwrap()
+    };
+    Setting {
+        pools: [1, 8, 30, 400, 8, 1, 1, 16, 1, 1],
+        accounts: 8,
+        orders_each: 60,
+        cash: 10_000,
+        reach: 12,
+        lots: 3,
+        markets: [Some(thin), None, None],
+    }
+}
+
+/// A wide band and room for everything, so that the trees grow.
+pub fn roomy() -> Setting {
+    let wide = InstrumentParams {
+        imr: Ppm(500_000),
+        mmr: Ppm(300_000),
+        band: Ppm(450_000),
+        mark: Ticks(60_000),
+        mark_move_max: Ticks(200),
+        mark_age: Slot(1),
+        taker_fee: SignedPpm(1_000),
+        maker_fee: SignedPpm(17),
+        ..params()
+    };
+    let cheap = InstrumentParams {
+        atoms_per_tick: 7,
+        mark: Ticks(2_000),
+        ..wide
+    };
+    Setting {
+        pools: [3, 12, 900, 900, 48, 1, 1, 16, 1, 1],
+        accounts: 12,
+        orders_each: 200,
+        cash: 2_000_000,
+        reach: 460,
+        lots: 20,
+        markets: [Some(wide), Some(cheap), Some(params())],
+    }
+}
+
+/// An operation; numbers are reduced to what exists when it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw {
+    pub kind: u8,
+    pub account: u8,
+    pub market: u8,
+    pub side: bool,
+    pub price: u16,
+    pub lots: u16,
+    pub option: u16,
+}
+
+impl Raw {
+    pub fn draw(rng: &mut Rng) -> Self {
+        let (word, more) = (rng.next(), rng.next());
+        Self {
+            kind: word as u8,
+            account: (word >> 8) as u8,
+            market: (word >> 16) as u8,
+            side: word >> 24 & 1 == 1,
+            price: (word >> 32) as u16,
+            lots: (word >> 48) as u16,
+            option: more as u16,
+        }
+    }
+
+    pub fn self_trade(self) -> SelfTrade {
+        SelfTrade::from_byte((self.option >> 8) as u8 % 3).unwrap()
+    }
+}
+
+/// What the engine did, in the model's terms.
+pub fn deed(traded: &Traded, placed: Option<&Placed>) -> Deed {
+    let met = traded.fills().iter().map(|fill| {
+        let handle = (fill.order, fill.generation);
+        (handle, fill.account, fill.ticks, fill.lots, fill.outcome)
+    });
+    let mut deed = Deed {
+        met: met.collect(),
+        lots: traded.lots,
+        notional: traded.notional_atoms.into(),
+        fee: traded.fee_atoms.into(),
+        ..Deed::default()
+    };
+    if let Some(placed) = placed {
+        let evicted = &placed.evicted.orders[..placed.evicted.count];
+        deed.evicted = evicted
+            .iter()
+            .map(|gone| ((gone.order, gone.generation), gone.lots))
+            .collect();
+        deed.rested = placed.rested.map(|rested| rested.lots);
+    } else {
+        assert_eq!(traded.tag, Traded::TAG);
+    }
+    deed
+}
