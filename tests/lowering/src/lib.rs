@@ -32,15 +32,23 @@ pub struct Outcome {
 impl Chain {
     /// Loads `target/deploy/<file>` under `program`.
     pub fn with_program(file: &str, program: Address) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/deploy").join(file);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../target/deploy")
+            .join(file);
         let advice = "run `cargo xtask build-sbf --program lowering --program declared-id`";
-        let bytes = std::fs::read(&path)
-            .unwrap_or_else(|e| panic!("{}: {e}; {advice}", path.display()));
+        let bytes =
+            std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; {advice}", path.display()));
         let mut svm = LiteSVM::new().with_log_bytes_limit(None);
-        svm.add_program(program, &bytes).expect("the SVM accepts the program");
+        svm.add_program(program, &bytes)
+            .expect("the SVM accepts the program");
         let payer = Keypair::new();
-        svm.airdrop(&payer.pubkey(), 1_000_000_000_000).expect("an airdrop");
-        Self { svm, payer, program }
+        svm.airdrop(&payer.pubkey(), 1_000_000_000_000)
+            .expect("an airdrop");
+        Self {
+            svm,
+            payer,
+            program,
+        }
     }
 
     /// Who signs and pays.
@@ -51,7 +59,11 @@ impl Chain {
     /// Sends one instruction with all the compute units there are.
     pub fn send(&mut self, data: &[u8], accounts: Vec<AccountMeta>) -> Outcome {
         let budget = ComputeBudgetInstruction::set_compute_unit_limit(1_400_000);
-        let call = Instruction { program_id: self.program, accounts, data: data.to_vec() };
+        let call = Instruction {
+            program_id: self.program,
+            accounts,
+            data: data.to_vec(),
+        };
         let payer = self.payer.pubkey();
         let message = Message::new(&[budget, call], Some(&payer));
         let signed = Transaction::new(&[&self.payer], message, self.svm.latest_blockhash());
@@ -59,7 +71,10 @@ impl Chain {
         self.svm.expire_blockhash();
         match sent {
             Ok(meta) => Outcome { meta, error: None },
-            Err(failed) => Outcome { meta: failed.meta, error: Some(failed.err.to_string()) },
+            Err(failed) => Outcome {
+                meta: failed.meta,
+                error: Some(failed.err.to_string()),
+            },
         }
     }
 
@@ -75,7 +90,10 @@ impl Chain {
         };
         self.svm.set_account(key, account).expect("an account");
         let outcome = self.send(instruction, vec![AccountMeta::new(key, false)]);
-        let account = self.svm.get_account(&key).expect("the account is still there");
+        let account = self
+            .svm
+            .get_account(&key)
+            .expect("the account is still there");
         (outcome, account.data)
     }
 }

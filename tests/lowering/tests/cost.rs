@@ -8,11 +8,18 @@ use solana_instruction::AccountMeta;
 const IDLE_UNITS_MAX: u64 = 400;
 
 fn units(instruction: u8) -> u64 {
-    let id: Address = "Fg6PaFpoGXkYsidMpWTK6W2BeZ7FEfcYkg476zPFsLnS".parse().expect("an address");
+    let id: Address = "Fg6PaFpoGXkYsidMpWTK6W2BeZ7FEfcYkg476zPFsLnS"
+        .parse()
+        .expect("an address");
     let mut chain = Chain::with_program("flagstone_declared_id.so", id);
     let payer = AccountMeta::new_readonly(chain.payer(), true);
     let outcome = chain.send(&[instruction], vec![payer]);
-    assert!(outcome.error.is_none(), "{:?} {:#?}", outcome.error, outcome.meta.logs);
+    assert!(
+        outcome.error.is_none(),
+        "{:?} {:#?}",
+        outcome.error,
+        outcome.meta.logs
+    );
     // The compute budget's own instruction is not counted as ours.
     outcome.meta.compute_units_consumed - 150
 }

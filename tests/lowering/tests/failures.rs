@@ -7,11 +7,17 @@ use solana_address::Address;
 fn explanation(kind: u8, n: u8) -> String {
     let mut chain = Chain::with_program("flagstone_lowering.so", Address::new_unique());
     let (outcome, _) = chain.transform(&[1, kind, n], vec![0; 64]);
-    assert!(outcome.error.is_some(), "kind {kind} did not fail: {:#?}", outcome.meta.logs);
+    assert!(
+        outcome.error.is_some(),
+        "kind {kind} did not fail: {:#?}",
+        outcome.meta.logs
+    );
     let wanted = ["panicked at", "memory allocation"];
     let mut lines = outcome.meta.logs.iter();
     let found = lines.find(|line| wanted.iter().any(|w| line.contains(w)));
-    found.cloned().unwrap_or_else(|| panic!("nothing is explained: {:#?}", outcome.meta.logs))
+    found
+        .cloned()
+        .unwrap_or_else(|| panic!("nothing is explained: {:#?}", outcome.meta.logs))
 }
 
 fn assert_explains(kind: u8, n: u8, message: &str) {

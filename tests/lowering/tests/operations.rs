@@ -18,12 +18,34 @@ const RECORD: usize = 64;
 
 /// Operands at which carries, signs and word boundaries turn.
 fn edges() -> Vec<u128> {
-    let mut edges = vec![0, 1, 2, 3, 7, 10, 100, 1_000_000_000, u128::MAX, u128::MAX - 1];
+    let mut edges = vec![
+        0,
+        1,
+        2,
+        3,
+        7,
+        10,
+        100,
+        1_000_000_000,
+        u128::MAX,
+        u128::MAX - 1,
+    ];
     for bit in [7, 8, 15, 16, 31, 32, 63, 64, 65, 95, 96, 127] {
         let power = 1u128 << bit;
         edges.extend([power, power - 1, power + 1, power.wrapping_neg()]);
     }
-    for bits in [1.0f64, -1.5, 0.1, 1e300, -1e-310, f64::NAN, f64::INFINITY, 4e9, 2e19, -0.0] {
+    for bits in [
+        1.0f64,
+        -1.5,
+        0.1,
+        1e300,
+        -1e-310,
+        f64::NAN,
+        f64::INFINITY,
+        4e9,
+        2e19,
+        -0.0,
+    ] {
         edges.push(u128::from(bits.to_bits()));
     }
     edges
@@ -33,7 +55,11 @@ fn edges() -> Vec<u128> {
 fn operand() -> impl Strategy<Value = u128> {
     (any::<u128>(), 0u32..128, any::<bool>()).prop_map(|(value, shift, negative)| {
         let value = value >> shift;
-        if negative { value.wrapping_neg() } else { value }
+        if negative {
+            value.wrapping_neg()
+        } else {
+            value
+        }
     })
 }
 
@@ -57,7 +83,12 @@ fn run_on_svm(chain: &mut Chain, number: usize, pairs: &[(u128, u128)]) -> Vec<o
             batch /= 4;
             continue;
         }
-        assert!(outcome.error.is_none(), "{:?} {:#?}", outcome.error, outcome.meta.logs);
+        assert!(
+            outcome.error.is_none(),
+            "{:?} {:#?}",
+            outcome.error,
+            outcome.meta.logs
+        );
         let word = |bytes: &[u8]| u128::from_le_bytes(bytes.try_into().expect("sixteen bytes"));
         let records = data.chunks_exact(RECORD);
         results.extend(records.map(|r| [word(&r[32..48]), word(&r[48..64])]));
@@ -90,24 +121,40 @@ fn chain(file: &str) -> Chain {
 /// All edges with each other, thinned to keep the time bounded.
 fn edge_pairs() -> Vec<(u128, u128)> {
     let edges = edges();
-    let all = edges.iter().flat_map(|a| edges.iter().map(move |b| (*a, *b)));
-    all.enumerate().filter(|(i, _)| i % 3 == 0).map(|(_, pair)| pair).collect()
+    let all = edges
+        .iter()
+        .flat_map(|a| edges.iter().map(move |b| (*a, *b)));
+    all.enumerate()
+        .filter(|(i, _)| i % 3 == 0)
+        .map(|(_, pair)| pair)
+        .collect()
 }
 
 #[test]
 fn edges_agree_with_the_host() {
     let found = differences(&mut chain("flagstone_lowering.so"), &edge_pairs());
-    assert!(found.is_empty(), "{} operations differ: {found:#?}", found.len());
+    assert!(
+        found.is_empty(),
+        "{} operations differ: {found:#?}",
+        found.len()
+    );
 }
 
 #[test]
 fn random_operands_agree_with_the_host() {
     let svm = RefCell::new(chain("flagstone_lowering.so"));
-    let mut runner = TestRunner::new(Config { cases: 4, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases: 4,
+        ..Config::default()
+    });
     let pairs = proptest::collection::vec((operand(), operand()), 250);
     let outcome = runner.run(&pairs, |pairs| {
         let found = differences(&mut svm.borrow_mut(), &pairs);
-        prop_assert!(found.is_empty(), "{} operations differ: {found:#?}", found.len());
+        prop_assert!(
+            found.is_empty(),
+            "{} operations differ: {found:#?}",
+            found.len()
+        );
         Ok(())
     });
     assert!(outcome.is_ok(), "{outcome:?}");
@@ -118,5 +165,9 @@ fn random_operands_agree_with_the_host() {
 #[ignore = "needs `cargo xtask build-sbf --program lowering --arch v0`"]
 fn edges_agree_with_the_host_on_v0() {
     let found = differences(&mut chain("v0/flagstone_lowering.so"), &edge_pairs());
-    assert!(found.is_empty(), "{} operations differ: {found:#?}", found.len());
+    assert!(
+        found.is_empty(),
+        "{} operations differ: {found:#?}",
+        found.len()
+    );
 }

@@ -7,7 +7,11 @@ use std::process::Command;
 /// The linker that the last build used.
 fn linker() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/sbf/sbf-link");
-    assert!(path.exists(), "{}: run `cargo xtask build-sbf --backend portable`", path.display());
+    assert!(
+        path.exists(),
+        "{}: run `cargo xtask build-sbf --backend portable`",
+        path.display()
+    );
     path
 }
 
@@ -62,7 +66,11 @@ const UDIVREM: &str = "define void @flagstone_udivrem128(ptr %o, i64 %a, i64 %b,
 #[test]
 fn inline_assembly_is_refused() {
     let body = "  call void asm sideeffect \"exit\", \"\"()\n  ret i64 0";
-    assert_refused("asm", &entry(body), &["inline assembly", "`entrypoint`", "asm sideeffect"]);
+    assert_refused(
+        "asm",
+        &entry(body),
+        &["inline assembly", "`entrypoint`", "asm sideeffect"],
+    );
 }
 
 #[test]
@@ -79,7 +87,11 @@ fn writable_statics_are_refused() {
     let body = "  %n = load i64, ptr @counter\n  %m = add i64 %n, 1\n  \
                 store i64 %m, ptr @counter\n  ret i64 %m";
     let module = format!("@counter = global i64 5\n{}", entry(body));
-    assert_refused("static", &module, &["writable statics", "`counter`", "`entrypoint`"]);
+    assert_refused(
+        "static",
+        &module,
+        &["writable statics", "`counter`", "`entrypoint`"],
+    );
 }
 
 #[test]
@@ -104,14 +116,22 @@ fn unknown_intrinsics_are_refused() {
     let body = "  %x = load double, ptr %in\n  %y = call double @llvm.sin.f64(double %x)\n  \
                 store double %y, ptr %in\n  ret i64 0";
     let module = format!("declare double @llvm.sin.f64(double)\n{}", entry(body));
-    assert_refused("sin", &module, &["intrinsic", "`entrypoint`", "llvm.sin.f64"]);
+    assert_refused(
+        "sin",
+        &module,
+        &["intrinsic", "`entrypoint`", "llvm.sin.f64"],
+    );
 }
 
 #[test]
 fn odd_floats_are_refused() {
     let body = "  %x = load fp128, ptr %in\n  %y = fadd fp128 %x, %x\n  \
                 store fp128 %y, ptr %in\n  ret i64 0";
-    assert_refused("fp128", &entry(body), &["floats", "`entrypoint`", "fadd fp128"]);
+    assert_refused(
+        "fp128",
+        &entry(body),
+        &["floats", "`entrypoint`", "fadd fp128"],
+    );
 }
 
 #[test]
@@ -122,7 +142,11 @@ fn very_wide_arithmetic_is_refused() {
     let body = "  %x = load i256, ptr %in\n  %p = getelementptr i8, ptr %in, i64 32\n  \
                 %z = load i256, ptr %p\n  %y = udiv i256 %x, %z\n  \
                 store i256 %y, ptr %in\n  ret i64 0";
-    assert_refused("i256", &entry(body), &["width", "`entrypoint`", "udiv i256"]);
+    assert_refused(
+        "i256",
+        &entry(body),
+        &["width", "`entrypoint`", "udiv i256"],
+    );
 }
 
 #[test]
@@ -134,7 +158,11 @@ fn stack_space_of_unknown_size_is_refused() {
              call void @sol_log_(ptr %p, i64 %n)\n  ret i64 0"
         )
     );
-    assert_refused("alloca", &module, &["run time", "`entrypoint`", "alloca i8"]);
+    assert_refused(
+        "alloca",
+        &module,
+        &["run time", "`entrypoint`", "alloca i8"],
+    );
 }
 
 #[test]
@@ -143,7 +171,11 @@ fn variadic_functions_are_refused() {
         "declare i64 @sol_many(ptr, ...)\n{}",
         entry("  %r = call i64 (ptr, ...) @sol_many(ptr %in, i64 3)\n  ret i64 %r")
     );
-    assert_refused("variadic", &module, &["variadic", "`entrypoint`", "@sol_many"]);
+    assert_refused(
+        "variadic",
+        &module,
+        &["variadic", "`entrypoint`", "@sol_many"],
+    );
 }
 
 /// Large frames are reported; `cargo xtask build-sbf` then fails and names them.
@@ -157,5 +189,8 @@ fn large_frames_are_measured() {
         )
     );
     let report = link("large", &module).expect("the linker only measures");
-    assert!(report.contains("{\"function\":\"entrypoint\",\"bytes\":5000}"), "{report}");
+    assert!(
+        report.contains("{\"function\":\"entrypoint\",\"bytes\":5000}"),
+        "{report}"
+    );
 }

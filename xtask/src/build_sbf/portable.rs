@@ -128,10 +128,16 @@ impl Tools {
         flags.push(format!("--sysroot={}", shell::text(&self.sysroot)));
         flags.push(format!("-Clinker={}", shell::text(&self.linker)));
         // Panics name files: by paths that do not depend on whose machine it is.
-        flags.push(format!("--remap-path-prefix={}=.", shell::text(&layout.root)));
+        flags.push(format!(
+            "--remap-path-prefix={}=.",
+            shell::text(&layout.root)
+        ));
         if let Some(home) = cargo_home() {
             let registry = home.join("registry/src");
-            flags.push(format!("--remap-path-prefix={}=registry", shell::text(&registry)));
+            flags.push(format!(
+                "--remap-path-prefix={}=registry",
+                shell::text(&registry)
+            ));
         }
         let mut command = cargo();
         command

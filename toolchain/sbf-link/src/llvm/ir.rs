@@ -4,7 +4,6 @@ use std::ffi::{CStr, CString, c_uint};
 
 use bpf_linker::llvm_sys::core::*;
 use bpf_linker::llvm_sys::prelude::{LLVMBasicBlockRef, LLVMTypeRef, LLVMValueRef};
-use bpf_linker::llvm_sys::{LLVMAttributeFunctionIndex, LLVMAttributeIndex};
 
 use super::{Linkage, Opcode, TypeKind};
 
@@ -67,13 +66,6 @@ impl Type {
         matches!(
             self.kind(),
             TypeKind::LLVMVectorTypeKind | TypeKind::LLVMScalableVectorTypeKind
-        )
-    }
-
-    pub(crate) fn is_aggregate(self) -> bool {
-        matches!(
-            self.kind(),
-            TypeKind::LLVMStructTypeKind | TypeKind::LLVMArrayTypeKind
         )
     }
 
@@ -199,10 +191,6 @@ impl Value {
             .then(|| ffi!(LLVMConstIntGetZExtValue(self.0)))
     }
 
-    pub(crate) fn is_constant(self) -> bool {
-        ffi!(LLVMIsConstant(self.0)) != 0
-    }
-
     pub(crate) fn is_constant_int(self) -> bool {
         !ffi!(LLVMIsAConstantInt(self.0)).is_null()
     }
@@ -213,10 +201,6 @@ impl Value {
     /// The function or variable itself where this value names one.
     pub(crate) fn as_function(self) -> Option<Self> {
         Self::some(ffi!(LLVMIsAFunction(self.0)))
-    }
-
-    pub(crate) fn as_global_variable(self) -> Option<Self> {
-        Self::some(ffi!(LLVMIsAGlobalVariable(self.0)))
     }
 
     pub(crate) fn is_declaration(self) -> bool {
@@ -239,10 +223,6 @@ impl Value {
                 bpf_linker::llvm_sys::LLVMVisibility::LLVMDefaultVisibility
             ));
         }
-    }
-
-    pub(crate) fn linkage(self) -> Linkage {
-        ffi!(LLVMGetLinkage(self.0))
     }
 
     pub(crate) fn function_type(self) -> Type {
@@ -332,98 +312,6 @@ impl Value {
     }
 }
 
-/// Attributes. `place` is LLVM's numbering: 0 the result, 1.. the parameters.
-impl Value {
-    pub(crate) const FUNCTION: LLVMAttributeIndex = LLVMAttributeFunctionIndex;
-
-    fn attribute_kind(name: &str) -> c_uint {
-        ffi!(LLVMGetEnumAttributeKindForName(
-            name.as_ptr().cast(),
-            name.len()
-        ))
-    }
-
-    pub(crate) fn remove_attribute(self, place: LLVMAttributeIndex, name: &str) {
-        let kind = Self::attribute_kind(name);
-        if self.as_function().is_some() {
-            ffi!(LLVMRemoveEnumAttributeAtIndex(self.0, place, kind));
-        } else {
-            ffi!(LLVMRemoveCallSiteEnumAttribute(self.0, place, kind));
-        }
-    }
-
-    pub(crate) fn remove_text_attribute(self, name: &str) {
-        let len = c_uint::try_from(name.len()).unwrap_or(0);
-        ffi!(LLVMRemoveStringAttributeAtIndex(
-            self.0,
-            Self::FUNCTION,
-            name.as_ptr().cast(),
-            len
-        ));
-    }
-
-    pub(crate) fn add_attribute(self, place: LLVMAttributeIndex, name: &str) {
-        let context = ffi!(LLVMGetTypeContext(LLVMTypeOf(self.0)));
-        let attribute = ffi!(LLVMCreateEnumAttribute(
-            context,
-            Self::attribute_kind(name),
-            0
-        ));
-        if self.as_function().is_some() {
-            ffi!(LLVMAddAttributeAtIndex(self.0, place, attribute));
-        } else {
-            ffi!(LLVMAddCallSiteAttribute(self.0, place, attribute));
-        }
-    }
-
-    /// The type given by a type attribute such as `byval`.
-    pub(crate) fn type_attribute(self, place: LLVMAttributeIndex, name: &str) -> Option<Type> {
-        let kind = Self::attribute_kind(name);
-        let attribute = if self.as_function().is_some() {
-            ffi!(LLVMGetEnumAttributeAtIndex(self.0, place, kind))
-        } else {
-            ffi!(LLVMGetCallSiteEnumAttribute(self.0, place, kind))
-        };
-        (!attribute.is_null()).then(|| Type(ffi!(LLVMGetTypeAttributeValue(attribute))))
-    }
-
-    /// Copies the attributes at `from` of `old` (of the same sort) to `to` of this value.
-    pub(crate) fn copy_attributes(
-        self,
-        to: LLVMAttributeIndex,
-        old: Self,
-        from: LLVMAttributeIndex,
-    ) {
-        let of_function = self.as_function().is_some();
-        let count = if of_function {
-            ffi!(LLVMGetAttributeCountAtIndex(old.0, from))
-        } else {
-            ffi!(LLVMGetCallSiteAttributeCount(old.0, from))
-        };
-        let mut attributes = vec![std::ptr::null_mut(); count as usize];
-        if of_function {
-            ffi!(LLVMGetAttributesAtIndex(
-                old.0,
-                from,
-                attributes.as_mut_ptr()
-            ));
-        } else {
-            ffi!(LLVMGetCallSiteAttributes(
-                old.0,
-                from,
-                attributes.as_mut_ptr()
-            ));
-        }
-        for attribute in attributes {
-            if of_function {
-                ffi!(LLVMAddAttributeAtIndex(self.0, to, attribute));
-            } else {
-                ffi!(LLVMAddCallSiteAttribute(self.0, to, attribute));
-            }
-        }
-    }
-}
-
 /// Instructions.
 impl Value {
     pub(crate) fn opcode(self) -> Opcode {
@@ -444,10 +332,6 @@ impl Value {
         ))))
     }
 
-    pub(crate) fn next_instruction(self) -> Option<Self> {
-        Self::some(ffi!(LLVMGetNextInstruction(self.0)))
-    }
-
     pub(crate) fn icmp_predicate(self) -> super::IntPredicate {
         ffi!(LLVMGetICmpPredicate(self.0))
     }
@@ -458,10 +342,6 @@ impl Value {
 
     pub(crate) fn is_atomic(self) -> bool {
         ffi!(LLVMIsAtomic(self.0)) != 0
-    }
-
-    pub(crate) fn allocated_type(self) -> Type {
-        Type(ffi!(LLVMGetAllocatedType(self.0)))
     }
 
     /// What a call calls: a function, or a pointer computed at run time.
@@ -518,10 +398,6 @@ impl Value {
             self.0,
             LLVMGetInstructionCallConv(old.0)
         ));
-    }
-
-    pub(crate) fn alignment(self) -> u32 {
-        ffi!(LLVMGetAlignment(self.0))
     }
 
     pub(crate) fn set_alignment(self, bytes: u32) {

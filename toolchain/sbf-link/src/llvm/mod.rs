@@ -15,6 +15,7 @@ macro_rules! ffi {
     }};
 }
 
+mod attributes;
 mod build;
 mod codegen;
 mod ir;

@@ -72,14 +72,6 @@ impl Context {
         Type(ffi!(LLVMIntTypeInContext(self.0, width)))
     }
 
-    pub(crate) fn float(self, width: u32) -> Type {
-        Type(if width == 32 {
-            ffi!(LLVMFloatTypeInContext(self.0))
-        } else {
-            ffi!(LLVMDoubleTypeInContext(self.0))
-        })
-    }
-
     pub(crate) fn void(self) -> Type {
         Type(ffi!(LLVMVoidTypeInContext(self.0)))
     }

@@ -75,7 +75,10 @@ fn very_wide_mul(module: &Module, inst: Value, width: u32) -> Result<()> {
         (Some(left), Some(right)) => {
             let word = module.cx.int(128);
             let to128 = |v| b.cast(Opcode::LLVMZExt, v, word);
-            b.call(helper(module, "sbf.widemul128")?, &[to128(left), to128(right)])
+            b.call(
+                helper(module, "sbf.widemul128")?,
+                &[to128(left), to128(right)],
+            )
         }
         _ => b.call(helper(module, "sbf.mul256")?, &[left, right]),
     };
@@ -85,7 +88,8 @@ fn very_wide_mul(module: &Module, inst: Value, width: u32) -> Result<()> {
 
 /// Two zero-extended factors need no product of high halves.
 fn wide_mul_name(inst: Value) -> &'static str {
-    let both = narrow_source(inst.operand(0), 64).is_some() && narrow_source(inst.operand(1), 64).is_some();
+    let both = narrow_source(inst.operand(0), 64).is_some()
+        && narrow_source(inst.operand(1), 64).is_some();
     if both { "sbf.widemul" } else { "sbf.mul" }
 }
 
@@ -99,7 +103,13 @@ fn wide(module: &Module, inst: Value, width: u32, name: &str) -> Result<()> {
     let b = Builder::before(cx, inst);
     let (left, right) = (inst.operand(0), inst.operand(1));
     let result = if name == "sbf.widemul" {
-        let to64 = |v: Value| b.cast(Opcode::LLVMZExt, narrow_source(v, 64).unwrap_or(v), cx.int(64));
+        let to64 = |v: Value| {
+            b.cast(
+                Opcode::LLVMZExt,
+                narrow_source(v, 64).unwrap_or(v),
+                cx.int(64),
+            )
+        };
         b.call(function, &[to64(left), to64(right)])
     } else {
         let signed = matches!(name, "sbf.sdiv" | "sbf.srem" | "sbf.ashr");

@@ -9,9 +9,25 @@ use crate::llvm::{Builder, IntPredicate, Module, Opcode, RealPredicate, Type, Va
 
 /// Routines for one float type, named after it.
 const BY_TYPE: [&str; 19] = [
-    "__add*3", "__sub*3", "__mul*3", "__div*3", "__le*2", "__ge*2", "__unord*2", "__floatsi*",
-    "__floatdi*", "__floatti*", "__floatunsi*", "__floatundi*", "__floatunti*", "__fix*si",
-    "__fix*di", "__fix*ti", "__fixuns*si", "__fixuns*di", "__fixuns*ti",
+    "__add*3",
+    "__sub*3",
+    "__mul*3",
+    "__div*3",
+    "__le*2",
+    "__ge*2",
+    "__unord*2",
+    "__floatsi*",
+    "__floatdi*",
+    "__floatti*",
+    "__floatunsi*",
+    "__floatundi*",
+    "__floatunti*",
+    "__fix*si",
+    "__fix*di",
+    "__fix*ti",
+    "__fixuns*si",
+    "__fixuns*di",
+    "__fixuns*ti",
 ];
 
 /// All routines that lowering may call, to be kept until it is done.
@@ -26,7 +42,10 @@ fn letters(ty: Type, inst: Value) -> Result<&'static str> {
     match ty.float_width() {
         Some(32) => Ok("sf"),
         Some(64) => Ok("df"),
-        _ => Refusal::at(inst, "floats of other widths than 32 and 64 bits are not lowered"),
+        _ => Refusal::at(
+            inst,
+            "floats of other widths than 32 and 64 bits are not lowered",
+        ),
     }
 }
 
@@ -96,7 +115,11 @@ fn sign_bit(module: &Module, inst: Value, opcode: Opcode) -> Result<bool> {
     let width = inst.ty().float_width().unwrap_or(64);
     let word = module.cx.int(width);
     let sign = 1u64 << (width - 1);
-    let mask = if opcode == Opcode::LLVMAnd { sign - 1 } else { sign };
+    let mask = if opcode == Opcode::LLVMAnd {
+        sign - 1
+    } else {
+        sign
+    };
     let b = Builder::before(module.cx, inst);
     let bits = b.cast(Opcode::LLVMBitCast, inst.operand(0), word);
     let bits = b.binary(opcode, bits, word.constant(mask));
@@ -131,9 +154,7 @@ fn compare(module: &Module, inst: Value) -> Result<bool> {
         LLVMRealULE => test(ge, LLVMIntSLE),
         LLVMRealORD => test(unordered, LLVMIntEQ),
         LLVMRealUNO => test(unordered, LLVMIntNE),
-        LLVMRealONE => {
-            b.binary(Opcode::LLVMOr, test(le, LLVMIntSLT), test(ge, LLVMIntSGT))
-        }
+        LLVMRealONE => b.binary(Opcode::LLVMOr, test(le, LLVMIntSLT), test(ge, LLVMIntSGT)),
         LLVMRealUEQ => {
             let differ = b.binary(Opcode::LLVMOr, test(le, LLVMIntSLT), test(ge, LLVMIntSGT));
             b.binary(Opcode::LLVMXor, differ, flag.constant(1))
@@ -158,7 +179,12 @@ fn from_integer(module: &Module, inst: Value, name: &str, extend: Opcode) -> Res
     let float = letters(inst.ty(), inst)?;
     let (width, integer) = routine_width(inst.operand(0).ty().int_width().unwrap_or(0), inst)?;
     let word = module.cx.int(width);
-    let function = routine(module, &format!("{name}{integer}{float}"), inst.ty(), &[word]);
+    let function = routine(
+        module,
+        &format!("{name}{integer}{float}"),
+        inst.ty(),
+        &[word],
+    );
     let b = Builder::before(module.cx, inst);
     let value = b.cast(extend, inst.operand(0), word);
     replace(inst, b.call(function, &[value]))

@@ -27,22 +27,42 @@ fn arithmetic32(a: u128, b: u128) -> Words {
     let (x, y) = (number(a) as f32, number(b) as f32);
     let first = bits32(x + y) ^ bits32(x * y).rotate_left(1);
     let second = bits32(x - y) ^ bits32(x / (y + 0.5)).rotate_left(1);
-    [u128::from(first), u128::from(second) << 32 | u128::from(bits(f64::from(x) + 1.0))]
+    [
+        u128::from(first),
+        u128::from(second) << 32 | u128::from(bits(f64::from(x) + 1.0)),
+    ]
 }
 
 fn comparison(a: u128, b: u128) -> Words {
     let (x, y) = (f64::from_bits(a as u64), f64::from_bits(b as u64));
-    let flags = [x < y, x <= y, x == y, x != y, x > y, x >= y, x.is_nan(), x < 1e9, y == y];
+    let flags = [
+        x < y,
+        x <= y,
+        x == y,
+        x != y,
+        x > y,
+        x >= y,
+        x.is_nan(),
+        x < 1e9,
+        y.is_infinite(),
+    ];
     let folded = flags.iter().fold(0u128, |f, e| f << 1 | u128::from(*e));
     [folded, u128::from((-x).to_bits() ^ y.abs().to_bits())]
 }
 
 fn conversion(a: u128, b: u128) -> Words {
     let (x, y) = (f64::from_bits(a as u64), number(b));
-    let small = [x as u8 as u64, x as i8 as u64, y as u16 as u64, y as i32 as u64, y as u32 as u64];
+    let small = [
+        x as u8 as u64,
+        x as i8 as u64,
+        y as u16 as u64,
+        y as i32 as u64,
+        y as u32 as u64,
+    ];
     let folded = small.iter().fold(0u64, |f, v| f.rotate_left(11) ^ v);
     let wide = (x as u64) ^ (y as i64 as u64) ^ (x as i64 as u64).rotate_left(3);
-    let made = (a as u64 as f64).to_bits() ^ (b as i32 as f64).to_bits() ^ (b as u8 as f64).to_bits();
+    let made =
+        (a as u64 as f64).to_bits() ^ (b as i32 as f64).to_bits() ^ (b as u8 as f64).to_bits();
     let halves = u64::from((a as u64 as f32).to_bits()) ^ u64::from((b as i64 as f32).to_bits());
     [
         u128::from(folded) << 64 | u128::from(wide),
@@ -53,7 +73,10 @@ fn conversion(a: u128, b: u128) -> Words {
 fn rent(a: u128, b: u128) -> Words {
     let bytes = (a as u32) as u64;
     let exact = ((bytes + 128) * 3480) as f64 * 2.0;
-    [u128::from(exact as u64), ((bytes as f64) * number(b)) as u64 as u128]
+    [
+        u128::from(exact as u64),
+        ((bytes as f64) * number(b)) as u64 as u128,
+    ]
 }
 
 pub(super) const OPS: &[Op] = &[

@@ -40,8 +40,16 @@ macro_rules! all {
             value!($t, "mul", |a, b| a.wrapping_mul(b)),
             value!($t, "div", |a, b| if b == 0 { 0 } else { a.wrapping_div(b) }),
             value!($t, "rem", |a, b| if b == 0 { 0 } else { a.wrapping_rem(b) }),
-            value!($t, "div euclid", |a, b| if b == 0 { 0 } else { a.wrapping_div_euclid(b) }),
-            value!($t, "rem euclid", |a, b| if b == 0 { 0 } else { a.wrapping_rem_euclid(b) }),
+            value!($t, "div euclid", |a, b| if b == 0 {
+                0
+            } else {
+                a.wrapping_div_euclid(b)
+            }),
+            value!($t, "rem euclid", |a, b| if b == 0 {
+                0
+            } else {
+                a.wrapping_rem_euclid(b)
+            }),
             value!($t, "div 10", |a, _b| a / 10),
             value!($t, "rem 100", |a, _b| a % 100),
             value!($t, "div 7", |a, _b| a / 7),
@@ -51,7 +59,8 @@ macro_rules! all {
             value!($t, "shr 5", |a, _b| a >> 5),
             value!($t, "shr last", |a, _b| a >> $bits),
             value!($t, "rotate left", |a, b| a.rotate_left((b & $bits) as u32)),
-            value!($t, "rotate right", |a, b| a.rotate_right((b & $bits) as u32)),
+            value!($t, "rotate right", |a, b| a
+                .rotate_right((b & $bits) as u32)),
             value!($t, "leading zeros", |a, _b| a.leading_zeros()),
             value!($t, "trailing zeros", |a, _b| a.trailing_zeros()),
             value!($t, "ones", |a, _b| a.count_ones()),
@@ -64,7 +73,9 @@ macro_rules! all {
             value!($t, "min", |a, b| a.min(b)),
             value!($t, "max", |a, b| a.max(b)),
             value!($t, "cmp", |a, b| a.cmp(&b) as i8),
-            value!($t, "lt", |a, b| (a < b) as u8 + 2 * (a <= b) as u8 + 4 * (a == b) as u8),
+            value!($t, "lt", |a, b| (a < b) as u8
+                + 2 * (a <= b) as u8
+                + 4 * (a == b) as u8),
             value!($t, "pow", |a, b| a.wrapping_pow((b & 7) as u32)),
             value!($t, "to u8", |a, _b| a as u8),
             value!($t, "to i16", |a, _b| a as i16),
@@ -85,7 +96,8 @@ macro_rules! all {
                 a.checked_rem(b).map_or((1, true), |v| (v, false))
             }),
             flagged!($t, "checked pow", |a, b| {
-                a.checked_pow((b & 7) as u32).map_or((1, true), |v| (v, false))
+                a.checked_pow((b & 7) as u32)
+                    .map_or((1, true), |v| (v, false))
             }),
         ]
     };
@@ -107,9 +119,13 @@ const BY_TYPE: [&[Op; COUNT]; TYPES] = [
 ];
 
 const MORE: [Op; 9] = [
-    value!(u64, "product of 128 bits", |a, b| u128::from(a) * u128::from(b)),
-    value!(i64, "product of 128 bits", |a, b| i128::from(a) * i128::from(b)),
-    value!(u64, "product over 1e9", |a, b| u128::from(a) * u128::from(b) / 1_000_000_000),
+    value!(u64, "product of 128 bits", |a, b| u128::from(a)
+        * u128::from(b)),
+    value!(i64, "product of 128 bits", |a, b| i128::from(a)
+        * i128::from(b)),
+    value!(u64, "product over 1e9", |a, b| u128::from(a)
+        * u128::from(b)
+        / 1_000_000_000),
     value!(u64, "product over product", |a, b| {
         u128::from(a) * u128::from(b) / (u128::from(a ^ b) * 3 + 1)
     }),

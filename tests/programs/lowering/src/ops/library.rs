@@ -8,7 +8,12 @@ use super::{Op, Words, hash};
 fn format(a: u128, b: u128) -> Words {
     let mut text = String::new();
     let signed = a as i64;
-    let done = write!(text, "{a} {b:#x} {signed:>+24} {:?} {:08b}", (a as u8, "é\n"), b as u16);
+    let done = write!(
+        text,
+        "{a} {b:#x} {signed:>+24} {:?} {:08b}",
+        (a as u8, "é\n"),
+        b as u16
+    );
     [hash(text.as_bytes()), u128::from(done.is_ok())]
 }
 
@@ -38,7 +43,11 @@ fn collections(a: u128, b: u128) -> Words {
     }
     map.remove(&(b % 31));
     let folded = map.iter().fold(0u128, |f, (k, v)| f.rotate_left(7) ^ k ^ v);
-    let list: Vec<u64> = map.keys().map(|k| *k as u64).filter(|k| k % 2 == 0).collect();
+    let list: Vec<u64> = map
+        .keys()
+        .map(|k| *k as u64)
+        .filter(|k| k % 2 == 0)
+        .collect();
     [folded, list.iter().map(|k| u128::from(*k)).sum()]
 }
 

@@ -85,7 +85,10 @@ fn unaligned(a: u128, b: u128) -> Words {
         u64::from_le_bytes(word)
     };
     let half = u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    [u128::from(read(at)) << 64 | u128::from(read(at + 3)), u128::from(half)]
+    [
+        u128::from(read(at)) << 64 | u128::from(read(at + 3)),
+        u128::from(half),
+    ]
 }
 
 fn atomics(a: u128, b: u128) -> Words {
@@ -116,7 +119,10 @@ fn atomics(a: u128, b: u128) -> Words {
         | u128::from(flag) << 80
         | u128::from(exchanged.is_ok()) << 81
         | u128::from(again.is_ok()) << 82;
-    [u128::from(seen) << 64 | u128::from(word.load(Ordering::SeqCst)), rest]
+    [
+        u128::from(seen) << 64 | u128::from(word.load(Ordering::SeqCst)),
+        rest,
+    ]
 }
 
 pub(super) const OPS: &[Op] = &[

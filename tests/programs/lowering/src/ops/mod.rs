@@ -16,8 +16,13 @@ pub type Words = [u128; 2];
 pub type Op = (&'static str, fn(u128, u128) -> Words);
 
 /// All operations, by group.
-pub const GROUPS: [&[Op]; 5] =
-    [integers::OPS, calls::OPS, memory::OPS, floats::OPS, library::OPS];
+pub const GROUPS: [&[Op]; 5] = [
+    integers::OPS,
+    calls::OPS,
+    memory::OPS,
+    floats::OPS,
+    library::OPS,
+];
 
 /// How many operations there are.
 pub fn count() -> usize {
