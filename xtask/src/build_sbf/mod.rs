@@ -23,7 +23,8 @@ use self::report::{Frame, Report};
 /// Options of `cargo xtask build-sbf`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Build only this program (package, library or directory name); may be repeated
+    /// Build this program (package, library or directory name) instead of all that are
+    /// deployed; may be repeated
     #[arg(long = "program", short = 'p', value_name = "NAME")]
     programs: Vec<String>,
     /// SBF version to build for
@@ -142,7 +143,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = programs::Workspace::read(&layout)?;
     let mut too_deep = Vec::new();
     let mut portable = None;
-    for program in workspace.select(&args.programs)? {
+    for program in workspace.select(&layout, &args.programs)? {
         let output = layout.output(program, args.arch);
         let job = Job {
             program,

@@ -83,10 +83,12 @@ impl Workspace {
         })
     }
 
-    /// The programs of these names; all of them where no name is given.
-    pub(crate) fn select(&self, names: &[String]) -> Result<Vec<&Program>> {
+    /// The programs of these names. Where no name is given, all that are deployed:
+    /// those in `programs/`, and not those that only tests use.
+    pub(crate) fn select(&self, layout: &Layout, names: &[String]) -> Result<Vec<&Program>> {
         if names.is_empty() {
-            return Ok(self.programs.iter().collect());
+            let deployed = |p: &&Program| p.manifest.starts_with(layout.programs());
+            return Ok(self.programs.iter().filter(deployed).collect());
         }
         let find = |name: &String| {
             let found = self.programs.iter().find(|p| p.is_called(name));
