@@ -2,7 +2,7 @@
 //! programs read, [`SlabAccount`] and [`Reservation`].
 //!
 //! ```text
-//! | header 1,024 | instruments 32 x 512 | accounts | levels | orders | positions
+//! | header 944 | places 80 | instruments 32 x 512 | accounts | levels | orders | positions
 //! | reservations | slices | trades | ledger | root pages |
 //! ```
 //! Everything after the header lies where the pool directory says. An index
@@ -138,7 +138,24 @@ impl WideTotal {
     }
 }
 
-/// First 1,024 bytes of a slab.
+/// Where a pool lies: the part of the directory that never changes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Place {
+    /// First byte of the pool within the account.
+    pub offset: u32,
+    /// Items that fit.
+    pub capacity: u32,
+}
+assert_layout!(Place, 8);
+
+/// Bytes before the first pool: the header and the places of the pools.
+pub const HEAD_BYTES: usize = size_of::<SlabHeader>() + POOLS * size_of::<Place>();
+const _: () = assert!(HEAD_BYTES == 1024);
+
+/// First 944 bytes of a slab. The [`Place`] of every pool follows, 80 bytes
+/// that `initialize` writes once, so that the pools can be found without
+/// touching what changes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct SlabHeader {
@@ -201,9 +218,9 @@ pub struct SlabHeader {
     /// Open orders that one account may rest.
     pub orders_per_account_max: u32,
     /// Reserved; zero.
-    pub reserved: [u64; 50],
+    pub reserved: [u64; 40],
 }
-assert_layout!(SlabHeader, 1024, version @ 8, router_program @ 24, pools @ 152, event_seq @ 392);
+assert_layout!(SlabHeader, 944, version @ 8, router_program @ 24, pools @ 152, event_seq @ 392);
 
 impl Record for SlabHeader {
     const DISCRIMINATOR: [u8; 8] = [0x5e, 0xcf, 0x7b, 0xfb, 0x97, 0x38, 0x5b, 0xd8];

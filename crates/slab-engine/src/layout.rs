@@ -8,7 +8,7 @@ use crate::{Result, SlabError};
 use bytemuck::{Pod, Zeroable};
 use flagstone_interface::assert_layout;
 use flagstone_interface::slab::{
-    INSTRUMENTS, POOLS, PoolHeader, PoolId, Reservation, SLAB_BYTES_MAX, SlabAccount, SlabHeader,
+    HEAD_BYTES, INSTRUMENTS, POOLS, PoolHeader, PoolId, Reservation, SLAB_BYTES_MAX, SlabAccount,
 };
 use flagstone_units::{Lots, Ppm, Side, SignedLots, SignedPpm, Slot, Ticks};
 
@@ -377,9 +377,9 @@ impl SlabSize {
 }
 
 impl Capacities {
-    /// Bytes from the start of the header to the end of the last pool.
+    /// Bytes from the start of the account to the end of the last pool.
     pub const fn layout_bytes(&self) -> u64 {
-        let mut bytes = size_of::<SlabHeader>() as u64;
+        let mut bytes = HEAD_BYTES as u64;
         let mut at = 0;
         while at < POOLS {
             bytes += self.items[at] as u64 * item_bytes(PoolId::ALL[at]) as u64;
@@ -395,7 +395,7 @@ impl Capacities {
     /// index type allows, or the layout exceeds `account_bytes` or 10 MiB.
     pub fn directory(&self, account_bytes: u64) -> Result<[PoolHeader; POOLS]> {
         let mut directory = [PoolHeader::default(); POOLS];
-        let mut offset = size_of::<SlabHeader>() as u64;
+        let mut offset = HEAD_BYTES as u64;
         for ((entry, pool), capacity) in directory.iter_mut().zip(PoolId::ALL).zip(self.items) {
             let most = match pool {
                 PoolId::Instruments => INSTRUMENTS as u32,
@@ -447,7 +447,7 @@ mod tests {
         for size in [SlabSize::Dev, SlabSize::Small, SlabSize::Full] {
             let capacities = size.capacities();
             let directory = capacities.directory(size.account_bytes()).unwrap();
-            let mut end = size_of::<SlabHeader>() as u32;
+            let mut end = HEAD_BYTES as u32;
             for entry in directory {
                 assert_eq!(entry.offset, end);
                 assert_eq!(entry.offset % 8, 0);

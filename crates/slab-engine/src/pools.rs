@@ -5,13 +5,91 @@
 //! moves up. Memory above the mark has never been written and is zero.
 
 use crate::layout::{
-    Capacities, Instrument, LedgerEntry, Level, Order, Position, RootPage, Slice, Trade, item_bytes,
+    Capacities, Instrument, LedgerEntry, Level, Order, Position, RootPage, Slice, Trade,
 };
 use crate::{Result, SlabError};
 use bytemuck::Pod;
-use core::ops::{Index, IndexMut};
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut, Index, IndexMut};
 use flagstone_interface::Record;
-use flagstone_interface::slab::{PoolHeader, PoolId, Reservation, SlabAccount, SlabHeader};
+use flagstone_interface::slab::{
+    HEAD_BYTES, POOLS, Place, PoolHeader, PoolId, Reservation, SlabAccount, SlabHeader,
+};
+
+/// A layout that has a pool of its own.
+pub trait Pooled: Pod {
+    /// The pool.
+    const POOL: PoolId;
+}
+
+macro_rules! pooled {
+    ($($item:ty => $pool:ident,)*) => {
+        $(impl Pooled for $item {
+            const POOL: PoolId = PoolId::$pool;
+        })*
+    };
+}
+
+pooled! {
+    Instrument => Instruments,
+    SlabAccount => Accounts,
+    Level => Levels,
+    Order => Orders,
+    Position => Positions,
+    Reservation => Reservations,
+    Slice => Slices,
+    Trade => Trades,
+    LedgerEntry => Ledger,
+    RootPage => RootPages,
+}
+
+/// The items of one pool as a slice.
+///
+/// Holds only the start of the account; where the pool lies is read from its
+/// [`Place`] on access, so that opening a slab costs nothing for the pools
+/// that an instruction does not touch.
+#[derive(Debug)]
+pub struct Items<'a, T> {
+    base: *mut u8,
+    items: PhantomData<&'a mut [T]>,
+}
+
+impl<T: Pooled> Items<'_, T> {
+    #[inline(always)]
+    fn place(&self) -> Place {
+        let at = size_of::<SlabHeader>() + T::POOL as usize * size_of::<Place>();
+        // SAFETY: `Slab::carve` was promised an account that starts with
+        // HEAD_BYTES of header and places; no reference to the places exists.
+        unsafe { *self.base.add(at).cast::<Place>() }
+    }
+}
+
+impl<T: Pooled> Deref for Items<'_, T> {
+    type Target = [T];
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        let place = self.place();
+        // SAFETY: `Slab::carve` was promised that every place lies within the
+        // account, is aligned and overlaps nothing else; each pool is only
+        // reached through the one `Items` of its type, borrowed here.
+        unsafe {
+            let first = self.base.add(place.offset as usize).cast::<T>();
+            core::slice::from_raw_parts(first, place.capacity as usize)
+        }
+    }
+}
+
+impl<T: Pooled> DerefMut for Items<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T] {
+        let place = self.place();
+        // SAFETY: as in `deref`, borrowed mutably.
+        unsafe {
+            let first = self.base.add(place.offset as usize).cast::<T>();
+            core::slice::from_raw_parts_mut(first, place.capacity as usize)
+        }
+    }
+}
 
 /// The items of one pool, addressed from 1.
 ///
@@ -21,10 +99,10 @@ use flagstone_interface::slab::{PoolHeader, PoolId, Reservation, SlabAccount, Sl
 /// from outside go through [`Pool::get`].
 #[derive(Debug)]
 pub struct Pool<'a, T> {
-    items: &'a mut [T],
+    items: Items<'a, T>,
 }
 
-impl<T> Pool<'_, T> {
+impl<T: Pooled> Pool<'_, T> {
     /// The item at an index from outside, or `None` when there is none.
     #[inline(always)]
     pub fn get(&self, index: u32) -> Option<&T> {
@@ -34,7 +112,7 @@ impl<T> Pool<'_, T> {
     /// Items that fit.
     #[inline(always)]
     pub fn capacity(&self) -> u32 {
-        self.items.len() as u32
+        self.items.place().capacity
     }
 
     /// All items in order of their index.
@@ -46,7 +124,7 @@ impl<T> Pool<'_, T> {
     }
 }
 
-impl<T> Index<u32> for Pool<'_, T> {
+impl<T: Pooled> Index<u32> for Pool<'_, T> {
     type Output = T;
     #[inline(always)]
     fn index(&self, index: u32) -> &T {
@@ -54,7 +132,7 @@ impl<T> Index<u32> for Pool<'_, T> {
     }
 }
 
-impl<T> IndexMut<u32> for Pool<'_, T> {
+impl<T: Pooled> IndexMut<u32> for Pool<'_, T> {
     #[inline(always)]
     fn index_mut(&mut self, index: u32) -> &mut T {
         &mut self.items[(index as usize).wrapping_sub(1)]
@@ -62,7 +140,7 @@ impl<T> IndexMut<u32> for Pool<'_, T> {
 }
 
 /// An item that can be linked into a free list.
-pub trait Item: Pod {
+pub trait Item: Pooled {
     /// The field that links free items.
     fn link(&mut self) -> &mut u32;
 }
@@ -121,7 +199,7 @@ pub struct Slab<'a> {
     /// Header.
     pub header: &'a mut SlabHeader,
     /// Instruments, addressed by number from 0.
-    pub instruments: &'a mut [Instrument],
+    pub instruments: Items<'a, Instrument>,
     /// Accounts.
     pub accounts: Pool<'a, SlabAccount>,
     /// Price levels.
@@ -135,11 +213,11 @@ pub struct Slab<'a> {
     /// Parts of holds.
     pub slices: Pool<'a, Slice>,
     /// Ring of trades.
-    pub trades: &'a mut [Trade],
+    pub trades: Items<'a, Trade>,
     /// Aggressor ledger.
     pub ledger: Pool<'a, LedgerEntry>,
     /// Page hashes.
-    pub root_pages: &'a mut [RootPage],
+    pub root_pages: Items<'a, RootPage>,
 }
 
 impl<'a> Slab<'a> {
@@ -150,20 +228,22 @@ impl<'a> Slab<'a> {
     /// [`SlabError::BadCapacities`] when the pools do not fit `data`.
     pub fn initialize(data: &mut [u8], capacities: &Capacities) -> Result<()> {
         let account_bytes = data.len() as u64;
-        let head = data
-            .get_mut(..size_of::<SlabHeader>())
-            .ok_or(SlabError::BadCapacities)?;
+        let head = data.get_mut(..HEAD_BYTES).ok_or(SlabError::BadCapacities)?;
         if head.iter().any(|byte| *byte != 0) {
             return Err(SlabError::AlreadyInitialized);
         }
         let pools = capacities.directory(account_bytes)?;
+        let (header, places) = head.split_at_mut(size_of::<SlabHeader>());
         let header: &mut SlabHeader =
-            bytemuck::try_from_bytes_mut(head).map_err(|_| SlabError::NotASlab)?;
+            bytemuck::try_from_bytes_mut(header).map_err(|_| SlabError::NotASlab)?;
         header.discriminator = SlabHeader::DISCRIMINATOR;
         header.version = SlabHeader::VERSION;
         header.layout_bytes = capacities.layout_bytes();
         header.pools = pools;
         header.orders_per_account_max = u32::from(u16::MAX);
+        let places: &mut [Place] =
+            bytemuck::try_cast_slice_mut(places).map_err(|_| SlabError::NotASlab)?;
+        places.copy_from_slice(&pools.map(place_of));
         Ok(())
     }
 
@@ -175,32 +255,38 @@ impl<'a> Slab<'a> {
     pub fn open(data: &'a mut [u8]) -> Result<Self> {
         let header = SlabHeader::read(data).ok_or(SlabError::NotASlab)?;
         let items = header.pools.map(|pool| pool.capacity);
-        let directory = Capacities { items }
+        let capacities = Capacities { items };
+        let directory = capacities
             .directory(data.len() as u64)
             .map_err(|_| SlabError::NotASlab)?;
-        let places_match = directory
+        let sound = directory
             .iter()
             .zip(&header.pools)
             .all(|(expected, found)| {
                 (expected.offset, expected.item_bytes) == (found.offset, found.item_bytes)
                     && found.high_water <= found.capacity
             });
-        if !places_match || header.layout_bytes != (Capacities { items }).layout_bytes() {
+        let places: [Place; POOLS] =
+            bytemuck::pod_read_unaligned(&data[size_of::<SlabHeader>()..HEAD_BYTES]);
+        let sound = sound
+            && places == directory.map(place_of)
+            && header.layout_bytes == capacities.layout_bytes();
+        if !sound {
             return Err(SlabError::NotASlab);
         }
         // SAFETY: the directory was recomputed from the capacities for this
-        // length and equals the header's, so every pool lies within `data`,
-        // 8-aligned relative to its start, and overlaps no other; the stamp
-        // check in `read` established the alignment of the start.
+        // length and equals the places, so every pool lies within `data`,
+        // 8-aligned relative to its start, and overlaps no other; `read`
+        // established the alignment of the start.
         Ok(unsafe { Self::carve(data) })
     }
 
     /// Views `data` as a slab after checking stamp and length only.
     ///
     /// # Safety
-    /// `data` is 8-aligned and its header, if it is stamped as a slab, was
-    /// written by [`Slab::initialize`] and changed by this engine alone. The
-    /// Slab program knows this from the account's owner.
+    /// `data` is 8-aligned and its first [`HEAD_BYTES`], if they are stamped as
+    /// a slab, were written by [`Slab::initialize`] and changed by this engine
+    /// alone. The Slab program knows this from the account's owner.
     ///
     /// # Errors
     /// [`SlabError::NotASlab`] when stamp, version or length do not match.
@@ -210,75 +296,32 @@ impl<'a> Slab<'a> {
         if header.layout_bytes > data.len() as u64 {
             return Err(SlabError::NotASlab);
         }
-        // SAFETY: by the caller's promise the directory is the one that
+        // SAFETY: by the caller's promise the places are the ones that
         // `initialize` computed, for a layout that was just found to fit.
         Ok(unsafe { Self::carve(data) })
     }
 
     /// # Safety
-    /// `data` is 8-aligned, starts with a [`SlabHeader`], and the pools of its
-    /// directory lie within `data`, are 8-aligned and do not overlap.
+    /// `data` is 8-aligned and starts with a header and places; the pools at
+    /// those places lie within `data`, are 8-aligned and do not overlap.
     #[inline(always)]
     unsafe fn carve(data: &'a mut [u8]) -> Self {
         let base = data.as_mut_ptr();
-        // SAFETY: the header is the first record of `data` and lies before
-        // every pool, so this reference overlaps none of the slices below.
+        // SAFETY: the header lies before the places and every pool, so this
+        // reference overlaps nothing that `Items` reaches.
         let header = unsafe { &mut *base.cast::<SlabHeader>() };
-        let pools = &header.pools;
-        // SAFETY: each call covers the bytes of one pool; by the caller's
-        // promise they are in bounds, aligned and disjoint, and every item
-        // type is plain data, valid for any bytes.
-        unsafe {
-            let instruments = Self::items(base, &pools[PoolId::Instruments as usize]);
-            let accounts = Pool {
-                items: Self::items(base, &pools[PoolId::Accounts as usize]),
-            };
-            let levels = Pool {
-                items: Self::items(base, &pools[PoolId::Levels as usize]),
-            };
-            let orders = Pool {
-                items: Self::items(base, &pools[PoolId::Orders as usize]),
-            };
-            let positions = Pool {
-                items: Self::items(base, &pools[PoolId::Positions as usize]),
-            };
-            let reservations = Pool {
-                items: Self::items(base, &pools[PoolId::Reservations as usize]),
-            };
-            let slices = Pool {
-                items: Self::items(base, &pools[PoolId::Slices as usize]),
-            };
-            let trades = Self::items(base, &pools[PoolId::Trades as usize]);
-            let ledger = Pool {
-                items: Self::items(base, &pools[PoolId::Ledger as usize]),
-            };
-            let root_pages = Self::items(base, &pools[PoolId::RootPages as usize]);
-            Self {
-                header,
-                instruments,
-                accounts,
-                levels,
-                orders,
-                positions,
-                reservations,
-                slices,
-                trades,
-                ledger,
-                root_pages,
-            }
-        }
-    }
-
-    /// # Safety
-    /// The pool's bytes lie within the allocation behind `base`, are aligned
-    /// for `T` and are not otherwise borrowed for `'a`.
-    #[inline(always)]
-    unsafe fn items<T: Pod>(base: *mut u8, pool: &PoolHeader) -> &'a mut [T] {
-        debug_assert_eq!(pool.item_bytes as usize, size_of::<T>());
-        // SAFETY: forwarded to the caller.
-        unsafe {
-            let first = base.add(pool.offset as usize).cast::<T>();
-            core::slice::from_raw_parts_mut(first, pool.capacity as usize)
+        Self {
+            header,
+            instruments: items(base),
+            accounts: Pool { items: items(base) },
+            levels: Pool { items: items(base) },
+            orders: Pool { items: items(base) },
+            positions: Pool { items: items(base) },
+            reservations: Pool { items: items(base) },
+            slices: Pool { items: items(base) },
+            trades: items(base),
+            ledger: Pool { items: items(base) },
+            root_pages: items(base),
         }
     }
 
@@ -296,5 +339,18 @@ impl<'a> Slab<'a> {
     }
 }
 
-// `carve` casts by these sizes; the directory was laid out with them.
-const _: () = assert!(item_bytes(PoolId::Orders) as usize == size_of::<Order>());
+/// Only called by [`Slab::carve`], once per item type and account.
+#[inline(always)]
+fn items<'a, T: Pooled>(base: *mut u8) -> Items<'a, T> {
+    Items {
+        base,
+        items: PhantomData,
+    }
+}
+
+fn place_of(pool: PoolHeader) -> Place {
+    Place {
+        offset: pool.offset,
+        capacity: pool.capacity,
+    }
+}
