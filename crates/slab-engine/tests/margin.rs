@@ -111,6 +111,39 @@ fn t1_an_account_short_of_margin_may_reduce_but_not_flip() {
 }
 
 #[test]
+fn t1_a_reduction_may_keep_the_ratio_but_not_lower_it() {
+    let mut exchange = rich_and(1_000, &params());
+    exchange.post(1, Ask, 1_000, 10).unwrap();
+    exchange.ioc(2, Bid, 1_000, 10).unwrap();
+    exchange.slab().instruments[0].mark = Ticks(960);
+    // Equity 600 on 480; one lot at 900 leaves 540 on 432, the same ratio.
+    let low = exchange.post(1, Bid, 899, 1).unwrap();
+    assert_eq!(
+        exchange.ioc(2, Ask, 899, 1),
+        Err(SlabError::BelowInitialMargin)
+    );
+    exchange.cancel(1, low).unwrap();
+    exchange.post(1, Bid, 900, 1).unwrap();
+    assert_eq!(exchange.ioc(2, Ask, 900, 1), Ok(1));
+}
+
+#[test]
+fn t1_margin_rounds_up() {
+    // A tenth of 1,001 is 100.1.
+    let terms = InstrumentParams {
+        mark: Ticks(1_001),
+        ..params()
+    };
+    let mut exchange = rich_and(100, &terms);
+    assert_eq!(
+        exchange.post(2, Bid, 990, 1).unwrap_err(),
+        SlabError::BelowInitialMargin
+    );
+    exchange.deposit(2, 1).unwrap();
+    exchange.post(2, Bid, 990, 1).unwrap();
+}
+
+#[test]
 fn t1_fees_count_before_margin() {
     let terms = InstrumentParams {
         taker_fee: SignedPpm(1_000),
