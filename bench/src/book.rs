@@ -56,7 +56,11 @@ pub fn fill(slab: &mut Slab<'_>, orders: u32, slot: Slot) -> Result<()> {
     let first = open_makers(slab, slot)?;
     let levels = LEVELS.min(orders / 4).max(1);
     for number in 0..orders {
-        let side = if number % 2 == 0 { Side::Bid } else { Side::Ask };
+        let side = if number % 2 == 0 {
+            Side::Bid
+        } else {
+            Side::Ask
+        };
         let level = level_of(number / 2, levels);
         let distance = TOUCH + level * 7;
         let ticks = match side {
@@ -104,7 +108,11 @@ fn rest(slab: &mut Slab<'_>, maker: u32, side: Side, ticks: u32, slot: Slot) -> 
 fn open_makers(slab: &mut Slab<'_>, slot: Slot) -> Result<u32> {
     let mut first = 0;
     for maker in 0..MAKERS {
-        let next = slab.header.pool(PoolId::Accounts).next_index().context("no free account")?;
+        let next = slab
+            .header
+            .pool(PoolId::Accounts)
+            .next_index()
+            .context("no free account")?;
         let mut address = [7; 32];
         address[..4].copy_from_slice(&maker.to_le_bytes());
         let mut escrow: Escrow = bytemuck::Zeroable::zeroed();

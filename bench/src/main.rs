@@ -50,7 +50,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
-    let Command::Cu { json, check, save, programs } = arguments.command;
+    let Command::Cu {
+        json,
+        check,
+        save,
+        programs,
+    } = arguments.command;
     let rows = matrix::measure(&programs)?;
     if json {
         println!("{}", serde_json::to_string_pretty(&rows)?);

@@ -43,7 +43,11 @@ pub fn measure(programs: &Path) -> Result<Vec<Row>> {
         let mut bench = Bench::new(programs, resting)?;
         rows.extend(bench.run()?);
     }
-    let order = |row: &Row| crate::report::OPERATIONS.iter().position(|op| *op == row.op);
+    let order = |row: &Row| {
+        crate::report::OPERATIONS
+            .iter()
+            .position(|op| *op == row.op)
+    };
     rows.sort_by_key(order);
     Ok(rows)
 }
@@ -60,7 +64,9 @@ impl Bench {
     fn new(programs: &Path, resting: u32) -> Result<Self> {
         let session = Session::start(programs)?;
         let mut exchange = Exchange::open(session, SlabSize::Full).map_err(shown)?;
-        exchange.add_instrument(&book::instrument()).map_err(shown)?;
+        exchange
+            .add_instrument(&book::instrument())
+            .map_err(shown)?;
         let trader = exchange.join(2 * FUNDS, FUNDS).map_err(shown)?;
         let slot = Slot::from_clock(exchange.session.slot());
         // Two orders more, which the trader's first position consumes.
@@ -70,14 +76,23 @@ impl Bench {
             .edit_slab(&slab, |slab| book::fill(slab, resting + 2, slot))
             .context("the slab")??;
         let slab_bytes = exchange.session.data(&slab).len() as u64;
-        let mut bench = Self { exchange, trader, resting, slab_bytes };
+        let mut bench = Self {
+            exchange,
+            trader,
+            resting,
+            slab_bytes,
+        };
         bench.take(Side::Bid, 1)?;
         bench.take(Side::Ask, 1)?;
         bench.take(Side::Bid, 3)?;
         let rest = bench
             .exchange
             .session
-            .with_slab(&slab, |slab| slab.header.pool(flagstone_sdk::interface::slab::PoolId::Orders).live)
+            .with_slab(&slab, |slab| {
+                slab.header
+                    .pool(flagstone_sdk::interface::slab::PoolId::Orders)
+                    .live
+            })
             .context("the slab")?;
         anyhow::ensure!(rest == resting + 2, "the book holds {rest} orders");
         Ok(bench)
@@ -90,7 +105,10 @@ impl Bench {
             place.push(placed);
             cancel.push(cancelled);
         }
-        let mut rows = vec![self.row("place_post_only", place), self.row("cancel_handle", cancel)];
+        let mut rows = vec![
+            self.row("place_post_only", place),
+            self.row("cancel_handle", cancel),
+        ];
         for levels in [1u32, 5, 10] {
             let samples = self.take_samples(levels)?;
             rows.push(self.row(&format!("take_{levels}"), samples));
@@ -98,7 +116,9 @@ impl Bench {
         if self.resting == RESTING[0] {
             let mut deposits = Vec::new();
             for sample in 0..SAMPLES {
-                let receipt = self.exchange.deposit(&self.trader, 1_000 + u64::from(sample));
+                let receipt = self
+                    .exchange
+                    .deposit(&self.trader, 1_000 + u64::from(sample));
                 deposits.push(receipt.map_err(shown)?.compute_units);
             }
             rows.push(self.row("deposit", deposits));
@@ -108,9 +128,17 @@ impl Bench {
 
     /// A post-only order at a level that exists or not, near and far, and its cancel.
     fn place_and_cancel(&mut self, sample: u32) -> Result<(u64, u64)> {
-        let side = if sample % 2 == 0 { Side::Bid } else { Side::Ask };
+        let side = if sample % 2 == 0 {
+            Side::Bid
+        } else {
+            Side::Ask
+        };
         let distance = TOUCH - 20 + sample * sample * 3;
-        let ticks = if side == Side::Bid { MARK - distance } else { MARK + distance };
+        let ticks = if side == Side::Bid {
+            MARK - distance
+        } else {
+            MARK + distance
+        };
         let placed = self
             .exchange
             .place(&self.trader, OrderKind::PostOnly, side, ticks, 2 + sample)
@@ -128,10 +156,19 @@ impl Bench {
     /// Takes that walk `levels` levels, each time on the same book.
     fn take_samples(&mut self, levels: u32) -> Result<Vec<u64>> {
         let slab = self.exchange.slab;
-        let before = self.exchange.session.svm.get_account(&slab).context("the slab")?;
+        let before = self
+            .exchange
+            .session
+            .svm
+            .get_account(&slab)
+            .context("the slab")?;
         let mut samples = Vec::new();
         for sample in 0..SAMPLES {
-            let side = if sample % 2 == 0 { Side::Bid } else { Side::Ask };
+            let side = if sample % 2 == 0 {
+                Side::Bid
+            } else {
+                Side::Ask
+            };
             let lots = self.lots_on_levels(side, levels)?;
             let receipt = self.take(side, lots)?;
             samples.push(receipt.compute_units);
@@ -146,21 +183,26 @@ impl Bench {
 
     /// Lots that trade with the one order on each of the best levels.
     fn lots_on_levels(&self, side: Side, levels: u32) -> Result<u32> {
-        let read = self.exchange.session.with_slab(&self.exchange.slab, |slab| {
-            let mut level = slab.instruments[0].books[side.contra().index()].best;
-            let mut lots = 0;
-            for _ in 1..levels {
-                lots += slab.levels[level].lots.0;
-                level = slab.levels[level].next;
-            }
-            lots + 1
-        });
+        let read = self
+            .exchange
+            .session
+            .with_slab(&self.exchange.slab, |slab| {
+                let mut level = slab.instruments[0].books[side.contra().index()].best;
+                let mut lots = 0;
+                for _ in 1..levels {
+                    lots += slab.levels[level].lots.0;
+                    level = slab.levels[level].next;
+                }
+                lots + 1
+            });
         Ok(read?)
     }
 
     fn take(&mut self, side: Side, lots: u32) -> Result<Receipt> {
         let limit = if side == Side::Bid { MARK * 2 } else { 1 };
-        self.exchange.take(&self.trader, side, limit, lots, lots).map_err(shown)
+        self.exchange
+            .take(&self.trader, side, limit, lots, lots)
+            .map_err(shown)
     }
 
     fn row(&self, op: &str, mut samples: Vec<u64>) -> Row {

@@ -42,9 +42,7 @@ pub fn print(rows: &[Row]) {
     for row in rows {
         let numbers = [row.resting_orders, row.n, row.p50, row.min, row.max];
         let mut cells = vec![Cell::new(&row.op)];
-        cells.extend(
-            numbers.map(|number| Cell::new(number).set_alignment(CellAlignment::Right)),
-        );
+        cells.extend(numbers.map(|number| Cell::new(number).set_alignment(CellAlignment::Right)));
         table.add_row(cells);
     }
     println!("{table}");
@@ -64,8 +62,8 @@ pub fn save(rows: &[Row]) -> Result<()> {
 
 /// Fails when a median is more than 3 % above its baseline.
 pub fn check(rows: &[Row]) -> Result<()> {
-    let text = std::fs::read_to_string(BASELINE)
-        .with_context(|| format!("{BASELINE} cannot be read"))?;
+    let text =
+        std::fs::read_to_string(BASELINE).with_context(|| format!("{BASELINE} cannot be read"))?;
     let baseline: Vec<Row> = serde_json::from_str(&text).context("the baseline is not JSON")?;
     let mut worse = Vec::new();
     for old in &baseline {
@@ -82,6 +80,9 @@ pub fn check(rows: &[Row]) -> Result<()> {
     if !worse.is_empty() {
         bail!("compute units rose by more than 3 %: {}", worse.join("; "));
     }
-    eprintln!("compute units: {} medians within 3 % of the baseline", baseline.len());
+    eprintln!(
+        "compute units: {} medians within 3 % of the baseline",
+        baseline.len()
+    );
     Ok(())
 }

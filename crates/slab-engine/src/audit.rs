@@ -193,11 +193,7 @@ impl Slab<'_> {
             let Some(node) = self.levels.get(link >> 1) else {
                 return 0;
             };
-            link = if key & (1 << (node.bit & 31)) != 0 {
-                node.right
-            } else {
-                node.left
-            };
+            link = node.child[usize::from(key & (1 << (node.bit & 31)) != 0)];
         }
         0
     }

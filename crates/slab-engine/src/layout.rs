@@ -110,10 +110,8 @@ pub struct Level {
     pub head: u32,
     /// Quantity that rests here.
     pub lots: Lots,
-    /// Embedded inner node: link for a 0 bit.
-    pub left: u32,
-    /// Embedded inner node: link for a 1 bit.
-    pub right: u32,
+    /// Embedded inner node: links for a 0 bit and a 1 bit.
+    pub child: [u32; 2],
     /// Next worse level, 0 at the end.
     pub next: u32,
     /// Next better level, 0 at the touch.

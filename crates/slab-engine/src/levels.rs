@@ -9,13 +9,13 @@
 //! smaller key is a better price and no code below asks for the side.
 //!
 //! A tree of n levels has n - 1 inner nodes. Each is embedded in the slot of a
-//! level (`left`, `right`, `bit`), so levels need no second pool. Invariant:
-//! *the inner node that a slot hosts is an ancestor of that slot's own leaf*.
-//! It holds when a leaf brings its parent with it, and removal keeps it by
-//! moving the leaf's hosted node into the slot that its dissolved parent was
-//! hosted in.
+//! level (`child`, `bit`), so levels need no second pool. Invariant: *the inner
+//! node that a slot hosts is an ancestor of that slot's own leaf*. It holds
+//! when a leaf brings its parent with it, and removal keeps it by moving the
+//! leaf's hosted node into the slot that its dissolved parent was hosted in.
 //!
 //! Links are tagged: `index << 1` is an inner node, `index << 1 | 1` a leaf.
+//! An *arc*, `index << 1 | bit`, names a child link itself; 0 is the root.
 
 use crate::layout::{BookSide, Level};
 use crate::pools::{Pool, allocate, release};
@@ -34,6 +34,12 @@ const fn key(side: Side, ticks: Ticks) -> u32 {
         Side::Bid => !ticks.0,
         Side::Ask => ticks.0,
     }
+}
+
+/// Which child of a node a key leads to.
+#[inline(always)]
+const fn turn(key: u32, bit: u8) -> usize {
+    (key as u64).wrapping_shr(bit as u32) as usize & 1
 }
 
 /// One side of one book, with the pools that it lives in.
@@ -70,80 +76,63 @@ impl Tree<'_, '_> {
         }
         let bit = 31 - difference.leading_zeros() as u8;
         let index = self.new_level(instrument, ticks)?;
-
-        // The new node goes above the first link whose subtree agrees with the
-        // key on every bit above `bit`.
-        let (mut parent, mut down) = (0, false);
-        let mut link = self.book.root;
-        while link & LEAF == 0 {
-            let node = &self.levels[link >> 1];
-            if node.bit < bit {
-                break;
-            }
-            parent = link >> 1;
-            down = key >> (node.bit & 31) & 1 == 1;
-            link = if down { node.right } else { node.left };
-        }
-        let worse = key >> bit & 1 == 1;
-        let leaf = index << 1 | LEAF;
-        let (left, right) = if worse { (link, leaf) } else { (leaf, link) };
+        let (arc, link) = self.split_point(key, bit);
+        let worse = turn(key, bit);
         let node = &mut self.levels[index];
-        node.left = left;
-        node.right = right;
+        node.child[worse] = index << 1 | LEAF;
+        node.child[1 - worse] = link;
         node.bit = bit;
-        self.set(parent, down, index << 1);
-        self.link_beside(index, link, worse);
+        self.set(arc, index << 1);
+        self.link_beside(index, link, worse == 1);
         Some(index)
     }
 
     /// Removes an empty level.
     #[inline(never)]
     pub(crate) fn remove(&mut self, index: u32) {
-        let gone = self.levels[index];
-        self.unlink_neighbours(&gone);
-        let key = key(self.side, gone.ticks);
-        // Walk down, remembering the last two nodes and which way they led,
-        // and who links to the node that this slot hosts.
-        let (mut parent, mut grand, mut hosted_by) = (0, 0, 0);
-        let (mut down, mut grand_down, mut hosted_down) = (false, false, false);
+        let key = self.unlink_neighbours(index);
+        let (mut above, mut arc) = (0, 0);
         let mut link = self.book.root;
         while link & LEAF == 0 {
-            let node = link >> 1;
-            if node == index {
-                (hosted_by, hosted_down) = (parent, down);
-            }
-            (grand, grand_down) = (parent, down);
-            parent = node;
-            let inner = &self.levels[node];
-            down = key >> (inner.bit & 31) & 1 == 1;
-            link = if down { inner.right } else { inner.left };
+            let node = &self.levels[link >> 1];
+            let turn = turn(key, node.bit);
+            (above, arc) = (arc, link | turn as u32);
+            link = node.child[turn];
         }
         debug_assert_eq!(link, index << 1 | LEAF);
         self.book.levels -= 1;
+        let parent = arc >> 1;
         if parent == 0 {
             self.book.root = 0;
         } else {
-            let node = &self.levels[parent];
-            let sibling = if down { node.left } else { node.right };
-            self.set(grand, grand_down, sibling);
-            self.rehost(index, parent, hosted_by, hosted_down);
+            let sibling = self.levels[parent].child[(arc & 1 ^ 1) as usize];
+            self.set(above, sibling);
+            if parent != index && self.levels[index].bit != NO_NODE {
+                self.rehost(index, parent, key);
+            } else {
+                self.levels[parent].bit = NO_NODE;
+            }
         }
         release(self.header, self.levels, index);
     }
 
-    /// Moves the node hosted in a leaving slot into the slot of its dissolved parent.
-    #[inline(always)]
-    fn rehost(&mut self, index: u32, parent: u32, hosted_by: u32, hosted_down: bool) {
-        let hosted = self.levels[index];
-        if parent == index || hosted.bit == NO_NODE {
-            self.levels[parent].bit = NO_NODE;
-            return;
+    /// Moves the node hosted in a leaving slot into the slot of its dissolved
+    /// parent. It is an ancestor of the leaving leaf, so its key leads there.
+    #[inline(never)]
+    fn rehost(&mut self, index: u32, parent: u32, key: u32) {
+        let mut arc = 0;
+        let mut link = self.book.root;
+        while link >> 1 != index {
+            let node = &self.levels[link >> 1];
+            let turn = turn(key, node.bit);
+            arc = link | turn as u32;
+            link = node.child[turn];
         }
+        let hosted = self.levels[index];
         let host = &mut self.levels[parent];
-        host.left = hosted.left;
-        host.right = hosted.right;
+        host.child = hosted.child;
         host.bit = hosted.bit;
-        self.set(hosted_by, hosted_down, parent << 1);
+        self.set(arc, parent << 1);
     }
 
     /// The worst level, 0 when there is none.
@@ -162,8 +151,7 @@ impl Tree<'_, '_> {
             ticks,
             head: 0,
             lots: Lots::ZERO,
-            left: 0,
-            right: 0,
+            child: [0; 2],
             next: 0,
             prev: 0,
             bit: NO_NODE,
@@ -186,32 +174,44 @@ impl Tree<'_, '_> {
         let mut link = self.book.root;
         while link & LEAF == 0 {
             let node = &self.levels[link >> 1];
-            link = if key >> (node.bit & 31) & 1 == 1 {
-                node.right
-            } else {
-                node.left
-            };
+            link = node.child[turn(key, node.bit)];
         }
         link >> 1
     }
 
-    /// Changes the link from a node, or from the root when `node` is 0.
+    /// Where a new node that decides on `bit` goes: the first arc whose subtree
+    /// agrees with the key on every bit above, and the link it holds now.
     #[inline(always)]
-    fn set(&mut self, node: u32, down: bool, link: u32) {
-        if node == 0 {
+    fn split_point(&self, key: u32, bit: u8) -> (u32, u32) {
+        let mut arc = 0;
+        let mut link = self.book.root;
+        while link & LEAF == 0 {
+            let node = &self.levels[link >> 1];
+            if node.bit < bit {
+                break;
+            }
+            let turn = turn(key, node.bit);
+            arc = link | turn as u32;
+            link = node.child[turn];
+        }
+        (arc, link)
+    }
+
+    /// Changes the link at an arc.
+    #[inline(always)]
+    fn set(&mut self, arc: u32, link: u32) {
+        if arc == 0 {
             self.book.root = link;
-        } else if down {
-            self.levels[node].right = link;
         } else {
-            self.levels[node].left = link;
+            self.levels[arc >> 1].child[(arc & 1) as usize] = link;
         }
     }
 
     /// Best (or worst) leaf below a link.
+    #[inline(always)]
     fn extreme(&self, mut link: u32, worst: bool) -> u32 {
         while link & LEAF == 0 {
-            let node = &self.levels[link >> 1];
-            link = if worst { node.right } else { node.left };
+            link = self.levels[link >> 1].child[usize::from(worst)];
         }
         link >> 1
     }
@@ -238,15 +238,19 @@ impl Tree<'_, '_> {
         }
     }
 
+    /// Takes a level out of the list and returns its key.
     #[inline(always)]
-    fn unlink_neighbours(&mut self, gone: &Level) {
-        if gone.prev == 0 {
-            self.book.best = gone.next;
+    fn unlink_neighbours(&mut self, index: u32) -> u32 {
+        let gone = &self.levels[index];
+        let (prev, next, key) = (gone.prev, gone.next, key(self.side, gone.ticks));
+        if prev == 0 {
+            self.book.best = next;
         } else {
-            self.levels[gone.prev].next = gone.next;
+            self.levels[prev].next = next;
         }
-        if gone.next != 0 {
-            self.levels[gone.next].prev = gone.prev;
+        if next != 0 {
+            self.levels[next].prev = prev;
         }
+        key
     }
 }
