@@ -114,8 +114,10 @@ fn check_tree(slab: &Slab<'_>, side: Side) {
         nodes += 1;
         let mut path = above;
         path.push(link >> 1);
-        pending.push((level.left, level.bit, path.clone()));
-        pending.push((level.right, level.bit, path));
+        // Links by their place in the account, as any other reader finds them.
+        let [_, _, _, better, worse, ..]: [u32; 8] = bytemuck::cast(*level);
+        pending.push((better, level.bit, path.clone()));
+        pending.push((worse, level.bit, path));
     }
     assert_eq!((leaves, nodes), (book.levels, book.levels - 1));
 }
