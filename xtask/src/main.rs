@@ -1,6 +1,7 @@
 //! `cargo xtask <task>`: the project's chores.
 
 mod build_sbf;
+mod chores;
 
 use std::process::ExitCode;
 
@@ -17,11 +18,26 @@ struct Cli {
 enum Task {
     /// Build the on-chain programs
     BuildSbf(build_sbf::Args),
+    /// Build the programs and run every test
+    Test(chores::Rest),
+    /// Tell the story of a slab that trades, on the built programs
+    Demo(chores::Rest),
+    /// Replay market data through a slab
+    Replay(chores::Rest),
+    /// Measure: `cu` prints compute units per operation
+    Bench(chores::Rest),
+    /// Print where every byte of a slab goes
+    Layout(chores::Rest),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::BuildSbf(args) => build_sbf::run(&args),
+        Task::Test(rest) => chores::test(&rest),
+        Task::Demo(rest) => chores::flagstone("demo", &rest),
+        Task::Replay(rest) => chores::flagstone("replay", &rest),
+        Task::Bench(rest) => chores::bench(&rest),
+        Task::Layout(rest) => chores::layout(&rest),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

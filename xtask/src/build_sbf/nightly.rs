@@ -40,6 +40,18 @@ fn will_do(toolchain: &str) -> Option<()> {
     (major >= LLVM && source.is_dir()).then_some(())
 }
 
+/// The target under the name that its linker's arguments go by. The price is that
+/// `declare_id!` works at run time: see docs/build-sbf.md.
+fn target(layout: &Layout, scratch: &Path) -> Result<PathBuf> {
+    let text = std::fs::read(layout.toolchain().join("target.json"))?;
+    let mut spec: serde_json::Value = serde_json::from_slice(&text).context("target.json")?;
+    spec["arch"] = "bpf".into();
+    spec["linker-flavor"] = "bpf".into();
+    let target = scratch.join(format!("{TARGET}.json"));
+    std::fs::write(&target, serde_json::to_vec_pretty(&spec)?)?;
+    Ok(target)
+}
+
 pub(crate) fn build(layout: &Layout, job: &Job<'_>) -> Result<()> {
     let toolchain = find().with_context(|| {
         format!(
@@ -49,11 +61,14 @@ pub(crate) fn build(layout: &Layout, job: &Job<'_>) -> Result<()> {
     })?;
     let scratch = layout.scratch().join("nightly");
     std::fs::create_dir_all(&scratch)?;
-    let target = scratch.join(format!("{TARGET}.json"));
-    std::fs::copy(layout.toolchain().join("target.json"), &target)?;
+    let target = target(layout, &scratch)?;
     let mut flags = portable::common_flags();
     flags.extend([
         "-Clinker=sbpf-linker".to_owned(),
+        "-Ctarget-feature=+allows-misaligned-mem-access".to_owned(),
+        // std wants to know the alignment of malloc and has no entry for this target.
+        "--cfg=target_arch=\"m68k\"".to_owned(),
+        "-Clink-arg=--disable-math-builtins".to_owned(),
         format!("-Clink-arg=--arch={}", job.arch.name()),
         "-Clink-arg=--llvm-args=--bpf-stack-size=4096".to_owned(),
     ]);

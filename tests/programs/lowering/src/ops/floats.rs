@@ -50,6 +50,18 @@ fn comparison(a: u128, b: u128) -> Words {
     [folded, u128::from((-x).to_bits() ^ y.abs().to_bits())]
 }
 
+/// Negated, comparisons are what a NaN satisfies. Apart from the plain ones, lest
+/// the compiler negate their results.
+#[allow(clippy::nonminimal_bool, clippy::neg_cmp_op_on_partial_ord)]
+fn negated(a: u128, b: u128) -> Words {
+    let (x, y) = (f64::from_bits(a as u64), f64::from_bits(b as u64));
+    let flags = [!(x < y), !(x <= y), !(x > y), !(x >= y)];
+    let (p, q) = (f32::from_bits(a as u32), f32::from_bits(b as u32));
+    let narrow = [p < q || p > q, !(p < q || p > q), p >= q, p == q];
+    let fold = |flags: &[bool]| flags.iter().fold(0u128, |f, e| f << 1 | u128::from(*e));
+    [fold(&flags), fold(&narrow)]
+}
+
 fn conversion(a: u128, b: u128) -> Words {
     let (x, y) = (f64::from_bits(a as u64), number(b));
     let small = [
@@ -83,6 +95,7 @@ pub(super) const OPS: &[Op] = &[
     ("f64 arithmetic", arithmetic),
     ("f32 arithmetic", arithmetic32),
     ("float comparison", comparison),
+    ("negated float comparison", negated),
     ("float conversion", conversion),
     ("rent", rent),
 ];
