@@ -52,7 +52,11 @@ fn comparison(a: u128, b: u128) -> Words {
 
 /// Negated, comparisons are what a NaN satisfies. Apart from the plain ones, lest
 /// the compiler negate their results.
-#[allow(clippy::nonminimal_bool, clippy::neg_cmp_op_on_partial_ord)]
+#[allow(
+    clippy::double_comparisons,
+    clippy::nonminimal_bool,
+    clippy::neg_cmp_op_on_partial_ord
+)]
 fn negated(a: u128, b: u128) -> Words {
     let (x, y) = (f64::from_bits(a as u64), f64::from_bits(b as u64));
     let flags = [!(x < y), !(x <= y), !(x > y), !(x >= y)];
