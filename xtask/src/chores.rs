@@ -17,18 +17,31 @@ pub(crate) struct Rest {
     rest: Vec<String>,
 }
 
-/// Programs that only tests deploy.
-const TEST_PROGRAMS: &[&str] = &["flagstone-lowering-program", "flagstone-cpi-caller"];
-
 /// Builds everything, then runs every test of the workspace.
 pub(crate) fn test(rest: &Rest) -> Result<()> {
     build(&[])?;
-    for program in TEST_PROGRAMS {
-        build(&["--program", program])?;
+    for program in test_programs()? {
+        build(&["--program", &program])?;
     }
     let mut arguments = vec!["test", "--workspace"];
     arguments.extend(rest.rest.iter().map(String::as_str));
     cargo(&arguments)
+}
+
+/// Programs that only tests deploy, by folder.
+fn test_programs() -> Result<Vec<String>> {
+    let folder = root().join("tests/programs");
+    let entries = std::fs::read_dir(&folder)
+        .with_context(|| format!("{} cannot be read", folder.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Runs a subcommand of `flagstone` on freshly built programs.
