@@ -22,6 +22,18 @@ fn widening_mul(a: u64, b: u64) -> (u64, u64) {
 #[inline(always)]
 fn divide_two_words(high: u64, low: u64, divisor: u64) -> (u64, u64) {
     const DIGIT: u64 = 0xffff_ffff;
+    if divisor <= DIGIT {
+        // Scales such as a million are divisors of one digit: no estimates needed.
+        let upper = (high << 32) | (low >> 32);
+        let q1 = divide(upper, divisor);
+        let rest = upper.wrapping_sub(q1.wrapping_mul(divisor));
+        let lower = (rest << 32) | (low & DIGIT);
+        let q0 = divide(lower, divisor);
+        return (
+            (q1 << 32) | q0,
+            lower.wrapping_sub(q0.wrapping_mul(divisor)),
+        );
+    }
     let shift = divisor.leading_zeros();
     let divisor = divisor << shift;
     let (d1, d0) = (divisor >> 32, divisor & DIGIT);

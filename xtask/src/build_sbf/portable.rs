@@ -182,7 +182,8 @@ fn linker(layout: &Layout, cache: &Cache, version: &str) -> Result<PathBuf> {
             .arg(&scratch)
             .env("LLVM_SYS_221_PREFIX", LLVM)
             .env("RUSTFLAGS", format!("-Lnative={LLVM}/lib"));
-        shell::run(&mut command, "compiling sbf-link")?;
+        shell::run(&mut command, "compiling sbf-link")
+            .context("the first build needs crates.io; cargo says above what went wrong")?;
         std::fs::copy(scratch.join("release/sbf-link"), folder.join("sbf-link"))?;
         Ok(())
     })?;
