@@ -36,29 +36,35 @@ pub(crate) fn measure(object: &[u8]) -> Result<Vec<Frame>> {
 /// The largest distance below the frame pointer that a function addresses:
 /// loads and stores based on it, and addresses made by copying it and adding.
 fn deepest(code: &[u8]) -> u64 {
-    const LOAD: u8 = 1;
-    const STORE_IMMEDIATE: u8 = 2;
-    const STORE: u8 = 3;
     const COPY: u8 = 0xbf;
     const ADD_IMMEDIATE: u8 = 0x07;
     let mut depth = 0i64;
-    let mut copied_to = None;
+    // Registers that hold a copy of the frame pointer, one bit each.
+    let mut copies = 0u16;
     for inst in code.chunks_exact(INSTRUCTION) {
         let (opcode, to, from) = (inst[0], inst[1] & 15, inst[1] >> 4);
         let offset = i64::from(i16::from_le_bytes([inst[2], inst[3]]));
         let immediate = i64::from(i32::from_le_bytes([inst[4], inst[5], inst[6], inst[7]]));
-        let base = match opcode & 7 {
-            LOAD => Some(from),
-            STORE | STORE_IMMEDIATE => Some(to),
-            _ => None,
+        // By the instruction's class: load, two kinds of store, arithmetic.
+        let (base, written) = match opcode & 7 {
+            0 => (None, Some(to)),
+            1 => (Some(from), Some(to)),
+            2 | 3 => (Some(to), None),
+            4 | 7 => (None, Some(to)),
+            _ => (None, None),
         };
         if base == Some(FRAME_POINTER) {
             depth = depth.max(-offset);
         }
-        if opcode == ADD_IMMEDIATE && copied_to == Some(to) {
+        if opcode == ADD_IMMEDIATE && copies & (1 << to) != 0 {
             depth = depth.max(-immediate);
         }
-        copied_to = (opcode == COPY && from == FRAME_POINTER).then_some(to);
+        if let Some(register) = written {
+            copies &= !(1 << register);
+        }
+        if opcode == COPY && from == FRAME_POINTER {
+            copies |= 1 << to;
+        }
     }
     depth.unsigned_abs()
 }
