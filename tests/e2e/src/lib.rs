@@ -3,9 +3,17 @@
 //! Everything runs the `.so` files of `cargo xtask build-sbf`; when they are
 //! missing a test fails and says so, it never falls back to native code.
 
+pub mod binary;
+pub mod forge;
+pub mod random;
+pub mod refusal;
+pub mod replay;
+pub mod tiny;
+
 use flagstone_sdk::embedded::exchange::standard_instrument;
-use flagstone_sdk::embedded::{Exchange, Failure, Session};
+use flagstone_sdk::embedded::{Exchange, Failure, Receipt, Session};
 use flagstone_sdk::engine::SlabSize;
+use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::units::Ticks;
 use std::path::PathBuf;
 
@@ -19,7 +27,9 @@ pub const MARK: u32 = 10_000;
 pub fn programs() -> PathBuf {
     std::env::var_os("FLAGSTONE_PROGRAMS")
         .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/deploy")))
+        .unwrap_or_else(|| {
+            PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/deploy"))
+        })
 }
 
 /// A chain with the programs on it.
@@ -48,7 +58,9 @@ pub fn ok<T>(outcome: Result<T, Box<Failure>>) -> T {
 pub fn code<T>(outcome: Result<T, Box<Failure>>) -> u32 {
     match outcome {
         Ok(_) => panic!("the transaction went through"),
-        Err(failure) => failure.code.unwrap_or_else(|| panic!("{failure}\n{:?}", failure.logs)),
+        Err(failure) => failure
+            .code
+            .unwrap_or_else(|| panic!("{failure}\n{:?}", failure.logs)),
     }
 }
 
@@ -62,5 +74,18 @@ pub fn audit(exchange: &Exchange) {
     let vault = exchange.vault().expect("a vault");
     assert!(exchange.vault_tokens() >= vault.booked_atoms, "invariant V");
     let ledger = exchange.ledger().expect("a ledger");
-    assert!(i128::from(ledger.backing_atoms) >= totals.received_atoms, "backing covers the slab");
+    assert!(
+        i128::from(ledger.backing_atoms) >= totals.received_atoms,
+        "backing covers the slab"
+    );
+}
+
+/// The handle of the order that a transaction brought to rest.
+#[track_caller]
+pub fn handle(receipt: &Receipt) -> (u32, u32) {
+    let placed = receipt.events.iter().find_map(|event| match event {
+        Event::OrderPlaced(placed) => Some((placed.order, placed.generation)),
+        _ => None,
+    });
+    placed.unwrap_or_else(|| panic!("no order came to rest: {:?}", receipt.events))
 }

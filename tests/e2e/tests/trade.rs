@@ -15,20 +15,26 @@ fn a_quote_a_trade_and_a_cancel() {
 
     let placed = ok(exchange.place(&maker, OrderKind::PostOnly, Side::Ask, MARK + 5, 10));
     println!("place {}", placed.compute_units);
-    let [Event::OrderPlaced(order)] = placed.events[..] else { panic!("{:?}", placed.events) };
+    let [Event::OrderPlaced(order)] = placed.events[..] else {
+        panic!("{:?}", placed.events)
+    };
     assert_eq!({ order.ticks }, MARK + 5);
     audit(&exchange);
 
     let traded = ok(exchange.take(&taker, Side::Bid, MARK + 5, 4, 4));
     println!("take {}", traded.compute_units);
-    let [Event::Traded(trade)] = traded.events[..] else { panic!("{:?}", traded.events) };
+    let [Event::Traded(trade)] = traded.events[..] else {
+        panic!("{:?}", traded.events)
+    };
     assert_eq!(({ trade.lots }, trade.fills().len()), (4, 1));
     assert_eq!(trade.fills()[0].outcome, outcome::PARTIAL);
     audit(&exchange);
 
     let cancelled = ok(exchange.cancel(&maker, order.order, order.generation));
     println!("cancel {}", cancelled.compute_units);
-    let [Event::OrderCancelled(cancel)] = cancelled.events[..] else { panic!("no cancel") };
+    let [Event::OrderCancelled(cancel)] = cancelled.events[..] else {
+        panic!("no cancel")
+    };
     assert_eq!({ cancel.lots }, 6);
     audit(&exchange);
 }
