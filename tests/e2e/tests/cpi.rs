@@ -1,0 +1,116 @@
+//! Rule X6: a signature that a user gives to another program is worth nothing
+//! at the Slab or the Router.
+#![allow(missing_docs, reason = "tests")]
+
+use flagstone_e2e_tests::refusal::refused;
+use flagstone_e2e_tests::{MARK, QUOTE, exchange, handle, ok, programs};
+use flagstone_sdk::embedded::{Exchange, Member};
+use flagstone_sdk::engine::SlabSize;
+use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::interface::error::{RouterError, SlabError};
+use flagstone_sdk::units::Side;
+use flagstone_sdk::{router, slab};
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+use solana_signer::Signer;
+
+/// Address of the hostile program, as it declares it.
+const HOSTILE: Address = Address::from_str_const("HnbxUhAuVUg2hpAFxqxSF3mKR3WHHtwaHNUMHWJ7Dnxj");
+
+/// An exchange with the hostile program beside it.
+fn with_hostile_program() -> Exchange {
+    let mut exchange = exchange(SlabSize::Dev);
+    let file = programs().join("flagstone_cpi_caller.so");
+    let added = exchange.session.svm.add_program_from_file(HOSTILE, &file);
+    added
+        .unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask build-sbf`", file.display()));
+    exchange
+}
+
+/// `inner`, called by the hostile program with the signatures of the outer transaction.
+fn through_hostile_program(inner: &Instruction) -> Instruction {
+    let mut data = vec![0];
+    data.extend((inner.data.len() as u32).to_le_bytes());
+    data.extend(&inner.data);
+    let mut accounts = vec![AccountMeta::new_readonly(inner.program_id, false)];
+    accounts.extend(inner.accounts.iter().cloned());
+    Instruction {
+        program_id: HOSTILE,
+        accounts,
+        data,
+    }
+}
+
+fn join(exchange: &mut Exchange) -> Member {
+    ok(exchange.join(10_000 * QUOTE, 1_000 * QUOTE))
+}
+
+#[test]
+fn x6_place_take_and_cancel_refuse_to_be_called() {
+    let mut exchange = with_hostile_program();
+    let (maker, taker) = (join(&mut exchange), join(&mut exchange));
+    let placed = ok(exchange.place(&maker, OrderKind::PostOnly, Side::Ask, MARK, 5));
+    let (order, generation) = handle(&placed);
+    let place = maker.order(OrderKind::PostOnly, Side::Bid, MARK - 10, 1);
+    let (key, slab_key) = (maker.trader.pubkey(), exchange.slab);
+    let take = taker.taking(Side::Bid, MARK, 1, 1);
+    let attempts = [
+        (slab::take(&slab_key, &taker.trader.pubkey(), &take), &taker),
+        (slab::place(&slab_key, &key, &place), &maker),
+        (
+            slab::cancel(&slab_key, &key, maker.account, order, generation),
+            &maker,
+        ),
+        (
+            slab::cancel(&slab_key, &key, maker.account, order, generation + 1),
+            &maker,
+        ),
+    ];
+    for (attempt, member) in &attempts {
+        let called = through_hostile_program(attempt);
+        refused(
+            &mut exchange.session,
+            &[called],
+            &[&member.trader],
+            SlabError::CalledByProgram,
+        );
+    }
+    // The same instructions at the top level are fine: it was the call that was refused.
+    for (attempt, member) in attempts {
+        ok(exchange.session.send(&[attempt], &[&member.trader]));
+    }
+}
+
+#[test]
+fn x6_the_router_refuses_a_wallets_signature_from_another_program() {
+    let mut exchange = with_hostile_program();
+    let member = join(&mut exchange);
+    let owner = member.wallet.pubkey();
+    let (mint, slab_key) = (exchange.mint, exchange.slab);
+    let attempts = [
+        router::deposit(&owner, &mint, &member.tokens, 5),
+        router::fund_slab(&owner, &slab_key, &mint, 5),
+        router::open_portfolio(&owner),
+        router::open_escrow(&owner, &slab_key, &mint, &member.trader.pubkey()),
+        router::bind_escrow(&owner, &slab_key, &mint),
+    ];
+    for attempt in attempts {
+        let called = through_hostile_program(&attempt);
+        refused(
+            &mut exchange.session,
+            &[called],
+            &[&member.wallet],
+            RouterError::CalledByProgram,
+        );
+    }
+}
+
+#[test]
+fn x6_what_needs_no_signature_may_be_called_by_anyone() {
+    let mut exchange = with_hostile_program();
+    let member = join(&mut exchange);
+    let sync = slab::sync(&exchange.slab, &member.escrow, member.account);
+    ok(exchange
+        .session
+        .send(&[through_hostile_program(&sync)], &[]));
+}
