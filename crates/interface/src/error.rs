@@ -111,8 +111,8 @@ errors! {
         AccountFrozen = 6026,
         /// The order belongs to another account.
         NotYourOrder = 6027,
-        /// Part of the order is reserved by a hold.
-        OrderReserved = 6028,
+        /// All holds or slices are taken, or the account holds too many.
+        HoldsFull = 6028,
         /// The account's equity would be below its initial margin.
         BelowInitialMargin = 6029,
         /// The position would exceed the instrument's largest.
@@ -123,6 +123,16 @@ errors! {
         CalledByProgram = 6032,
         /// An amount does not fit its field.
         AmountOverflow = 6033,
+        /// There is no live hold with this handle.
+        NoHold = 6034,
+        /// The escrow has no live capability for this hold, or it has expired.
+        NoCap = 6035,
+        /// The mark left the kill band since the hold was made.
+        MarkMoved = 6036,
+        /// The charge exceeds the hold's bound, its capability or the escrow.
+        ChargeTooLarge = 6037,
+        /// The amount is zero or above what the account may release now.
+        ReleaseTooLarge = 6038,
     }
 }
 
@@ -157,6 +167,26 @@ errors! {
         WrongAddress = 7012,
         /// The trader key is zero or the owner's wallet, which must never sign for a slab.
         BadTrader = 7013,
+        /// The slab's program was redeployed or changed hands since its attestation.
+        WrongProgramVersion = 7014,
+        /// The slab account and the escrow do not name each other.
+        NotBound = 7015,
+        /// A counter of the slab ran backwards, or it charged more than its capabilities allow.
+        BadCounters = 7016,
+        /// A leg of the route is missing, doubled, out of order or not as signed.
+        BadRoute = 7017,
+        /// The hold is not live, belongs to another account or route, or has expired.
+        BadHold = 7018,
+        /// All capability records of the escrow are live.
+        CapsFull = 7019,
+        /// A hold of the route was not committed.
+        NotCommitted = 7020,
+        /// The capability has not expired.
+        NotExpired = 7021,
+        /// There is no such live capability.
+        NoCap = 7022,
+        /// The vault's withdrawal limit for this window is used up.
+        OverLimit = 7023,
     }
 }
 

@@ -104,6 +104,102 @@ events! {
     }
 }
 
+events! {
+    /// A hold ended without a trade.
+    HoldEnded = 9 {
+        /// Account that held.
+        account: u16,
+        /// Hold index.
+        hold: u32,
+        /// Generation of that index.
+        generation: u32,
+        /// Fee that the hold paid, in atoms.
+        fee_atoms: u64,
+    }
+    /// The record of a committed hold was freed.
+    HoldFreed = 10 {
+        /// Hold index.
+        hold: u32,
+    }
+    /// Cash was released to the escrow.
+    Released = 11 {
+        /// Account index.
+        account: u16,
+        /// Atoms released.
+        amount_atoms: u64,
+        /// Cash afterwards, in atoms.
+        cash_atoms: i64,
+    }
+}
+
+/// Slices of one hold.
+pub const SLICES_PER_HOLD_MAX: usize = 32;
+
+/// Part of a resting order that a hold captured.
+#[repr(C, packed)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct HeldSlice {
+    /// Order index.
+    pub order: u32,
+    /// Captured price.
+    pub ticks: u32,
+    /// Captured quantity.
+    pub lots: u32,
+}
+
+/// A hold was made. Borsh layout with a vector of slices at the end.
+#[repr(C, packed)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Held {
+    /// Kind of event.
+    pub tag: u8,
+    /// Sequence number within the slab.
+    pub seq: u64,
+    /// Instrument number.
+    pub instrument: u8,
+    /// Side of the hold: 0 bid, 1 ask.
+    pub side: u8,
+    /// Account that holds.
+    pub account: u16,
+    /// Hold index.
+    pub hold: u32,
+    /// Generation of that index.
+    pub generation: u32,
+    /// Route that the hold is a leg of.
+    pub route_id: u64,
+    /// Lots captured.
+    pub lots: u32,
+    /// Their value, in atoms.
+    pub notional_atoms: u64,
+    /// Most that commit may charge, in atoms.
+    pub max_charge_atoms: u64,
+    /// Last slot in which commit is legal.
+    pub expiry_slot: u32,
+    /// Number of entries of `slices` that are in use.
+    pub slices_count: u32,
+    /// One entry per order touched, in order.
+    pub slices: [HeldSlice; SLICES_PER_HOLD_MAX],
+}
+
+impl Held {
+    /// Kind of event.
+    pub const TAG: u8 = 8;
+
+    /// The entries in use.
+    pub fn slices(&self) -> &[HeldSlice] {
+        &self.slices[..(self.slices_count as usize).min(SLICES_PER_HOLD_MAX)]
+    }
+
+    /// The encoded event: everything up to the last entry in use.
+    #[inline(always)]
+    pub fn as_bytes(&self) -> &[u8] {
+        let used = (self.slices_count as usize).min(SLICES_PER_HOLD_MAX);
+        let unused = (SLICES_PER_HOLD_MAX - used) * core::mem::size_of::<HeldSlice>();
+        let bytes = bytemuck::bytes_of(self);
+        &bytes[..bytes.len() - unused]
+    }
+}
+
 /// Values of [`OrderCancelled::reason`].
 pub mod cancel_reason {
     /// Its owner cancelled it.
@@ -146,6 +242,8 @@ pub mod outcome {
     pub const MARGIN: u8 = 5;
     /// Removed: its price lies outside the band around the mark.
     pub const OUTSIDE_BAND: u8 = 6;
+    /// Skipped by a commit and no longer reserved: margin or band forbade the trade.
+    pub const SKIPPED: u8 = 7;
 
     /// Whether lots changed hands.
     pub const fn traded(outcome: u8) -> bool {
@@ -176,6 +274,10 @@ pub struct Traded {
     pub notional_atoms: u64,
     /// Fee charged to the taker, in atoms.
     pub fee_atoms: i64,
+    /// Hold that was committed, 0 for a take.
+    pub hold: u32,
+    /// Charged to the escrow's capability, in atoms.
+    pub charge_atoms: u64,
     /// Number of entries of `fills` that are in use.
     pub fills_count: u32,
     /// One entry per resting order met, in order.
@@ -233,6 +335,14 @@ pub enum Event {
     OrderCancelled(OrderCancelled),
     /// [`Traded`].
     Traded(Traded),
+    /// [`Held`].
+    Held(Held),
+    /// [`HoldEnded`].
+    HoldEnded(HoldEnded),
+    /// [`HoldFreed`].
+    HoldFreed(HoldFreed),
+    /// [`Released`].
+    Released(Released),
 }
 
 impl Event {
@@ -248,6 +358,17 @@ impl Event {
             AccountSynced::TAG => Self::AccountSynced(exact(bytes)?),
             OrderPlaced::TAG => Self::OrderPlaced(exact(bytes)?),
             OrderCancelled::TAG => Self::OrderCancelled(exact(bytes)?),
+            HoldEnded::TAG => Self::HoldEnded(exact(bytes)?),
+            HoldFreed::TAG => Self::HoldFreed(exact(bytes)?),
+            Released::TAG => Self::Released(exact(bytes)?),
+            Held::TAG => {
+                let mut held = Held::zeroed();
+                let room = bytemuck::bytes_of_mut(&mut held);
+                room.get_mut(..bytes.len())?.copy_from_slice(bytes);
+                let whole = held.slices_count as usize <= SLICES_PER_HOLD_MAX
+                    && held.as_bytes().len() == bytes.len();
+                whole.then_some(Self::Held(held))?
+            }
             Traded::TAG => {
                 let mut traded = Traded::zeroed();
                 let room = bytemuck::bytes_of_mut(&mut traded);
@@ -270,6 +391,10 @@ impl Event {
             Self::OrderPlaced(event) => event.seq,
             Self::OrderCancelled(event) => event.seq,
             Self::Traded(event) => event.seq,
+            Self::Held(event) => event.seq,
+            Self::HoldEnded(event) => event.seq,
+            Self::HoldFreed(event) => event.seq,
+            Self::Released(event) => event.seq,
         }
     }
 }

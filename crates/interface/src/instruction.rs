@@ -19,6 +19,18 @@ pub mod slab {
     pub const CANCEL: u8 = 5;
     /// Trades against the book at once.
     pub const TAKE: u8 = 6;
+    /// Captures resting quantity at its prices.
+    pub const RESERVE: u8 = 7;
+    /// Trades a hold and charges its capability.
+    pub const COMMIT: u8 = 8;
+    /// Ends a hold without trading.
+    pub const CANCEL_HOLD: u8 = 9;
+    /// Ends holds whose expiry has passed.
+    pub const EXPIRE_HOLDS: u8 = 10;
+    /// Frees the record of a committed and booked hold.
+    pub const FREE_HOLD: u8 = 11;
+    /// Gives cash back to the escrow.
+    pub const RELEASE: u8 = 12;
 }
 
 /// Instructions of the Router.
@@ -37,4 +49,18 @@ pub mod router {
     pub const BIND_ESCROW: u8 = 5;
     /// Moves portfolio cash to a slab as standing margin.
     pub const FUND_SLAB: u8 = 6;
+    /// Moves portfolio cash back to a token account of the owner.
+    pub const WITHDRAW: u8 = 7;
+    /// Changes the session key of an escrow.
+    pub const SET_TRADER: u8 = 8;
+    /// Mints capabilities for the holds of a route.
+    pub const OPEN_ROUTE: u8 = 9;
+    /// Books a route's charges and refunds the rest.
+    pub const SETTLE_ROUTE: u8 = 10;
+    /// Books everything that one slab account owes or is owed.
+    pub const SETTLE: u8 = 11;
+    /// Returns what an expired capability has left.
+    pub const REFUND: u8 = 12;
+    /// Records the slab program's deployment anew.
+    pub const ATTEST_SLAB: u8 = 13;
 }

@@ -238,7 +238,7 @@ pub struct Cap {
     pub hold_generation: u32,
     /// Last slot in which commit may use it.
     pub expiry_slot: Slot,
-    /// 0 free, 1 live, 2 burned.
+    /// One of [`cap_state`].
     pub state: u32,
     /// Locked lots that the commit may release (netting).
     pub unlock_lots: u32,
@@ -246,6 +246,16 @@ pub struct Cap {
     pub reserved: [u32; 3],
 }
 assert_layout!(Cap, 64);
+
+/// Values of [`Cap::state`].
+pub mod cap_state {
+    /// Never used.
+    pub const FREE: u32 = 0;
+    /// May be charged until it expires.
+    pub const LIVE: u32 = 1;
+    /// Booked or refunded; the record may be used again.
+    pub const BURNED: u32 = 2;
+}
 
 /// A user's money pledged to one slab, and the Router's side of its counters.
 ///

@@ -309,7 +309,7 @@ pub struct Reservation {
     /// Account's debited total after commit: the Router has booked this hold
     /// once it has seen that much.
     pub debited_after_atoms: u64,
-    /// Commitment to the hidden terms; after commit, the result.
+    /// Commitment to the hidden terms; after commit, a [`HoldResult`].
     pub commitment: [u8; 32],
     /// Grows every time the slot is handed out; 0 is never valid.
     pub generation: u32,
@@ -317,11 +317,11 @@ pub struct Reservation {
     pub account: u16,
     /// Instrument.
     pub instrument: u8,
-    /// Side (bit 0) and state (bits 1-3): held, committed, cancelled.
+    /// Side (bit 0) and one of [`hold_state`].
     pub side_state: u8,
     /// Lots held.
     pub lots: u32,
-    /// Lots filled by commit.
+    /// Least lots that commit must fill; after commit, the lots filled.
     pub filled_lots: u32,
     /// First slice. Next free reservation while this one is free.
     pub slices_head: u32,
@@ -337,3 +337,61 @@ pub struct Reservation {
     pub event_seq: u32,
 }
 assert_layout!(Reservation, 112, generation @ 72);
+
+impl Reservation {
+    /// Whether the hold can be committed, cancelled or expired.
+    #[inline(always)]
+    pub const fn is_held(&self) -> bool {
+        self.side_state & !1 == hold_state::HELD
+    }
+
+    /// Whether the hold was committed and carries its result.
+    #[inline(always)]
+    pub const fn is_committed(&self) -> bool {
+        self.side_state & !1 == hold_state::COMMITTED
+    }
+
+    /// The result of a committed hold.
+    #[inline(always)]
+    pub fn result(&self) -> Option<HoldResult> {
+        self.is_committed()
+            .then(|| bytemuck::pod_read_unaligned(&self.commitment))
+    }
+}
+
+/// Values of [`Reservation::side_state`] above the side.
+pub mod hold_state {
+    /// Quantity is locked.
+    pub const HELD: u8 = 2;
+    /// Traded; the record waits for the Router.
+    pub const COMMITTED: u8 = 4;
+}
+
+/// What a commit did, left in the hold for the Router.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct HoldResult {
+    /// Charged to the capability, in atoms.
+    pub charge_atoms: u64,
+    /// Value traded, in atoms.
+    pub notional_atoms: u64,
+    /// Fee of the taker, in atoms.
+    pub fee_atoms: i64,
+    /// Reserved; zero.
+    pub reserved: u64,
+}
+assert_layout!(HoldResult, 32);
+
+/// One item of a pool in the bytes of a slab, for readers of other programs.
+///
+/// `None` when the bytes are no slab or the index is 0 or beyond the pool.
+#[inline(always)]
+pub fn item_at<T: Pod>(data: &[u8], pool: PoolId, index: u32) -> Option<&T> {
+    let header = SlabHeader::read(data)?;
+    let pool = header.pool(pool);
+    if index == 0 || index > pool.capacity || pool.item_bytes as usize != size_of::<T>() {
+        return None;
+    }
+    let start = pool.offset as usize + (index as usize - 1) * size_of::<T>();
+    bytemuck::try_from_bytes(data.get(start..start.checked_add(size_of::<T>())?)?).ok()
+}

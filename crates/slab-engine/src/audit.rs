@@ -6,7 +6,7 @@
 use crate::Slab;
 use crate::layout::{Level, Order, Position};
 use crate::pools::{Item, Pool};
-use flagstone_interface::slab::{PoolHeader, PoolId, account_flags};
+use flagstone_interface::slab::{PoolHeader, PoolId, Reservation, account_flags};
 use flagstone_units::{Side, Ticks};
 
 /// Sums over a slab, in atoms.
@@ -59,6 +59,7 @@ impl Slab<'_> {
         );
         self.audit_accounts()?;
         self.audit_instruments()?;
+        self.audit_holds()?;
         self.conservation()
     }
 
@@ -309,6 +310,75 @@ impl Slab<'_> {
             let interest = self.instruments[number as usize].open_interest_lots;
             ensure!(long == interest, "open interest is wrong");
         }
+        Ok(())
+    }
+}
+
+/// What the live holds add up to.
+#[derive(Clone, Copy, Default)]
+struct HoldSums {
+    holds: u64,
+    slices: u32,
+    lots: u64,
+    bonds: u64,
+}
+
+impl Slab<'_> {
+    /// Reserved quantity is exactly what live holds captured.
+    fn audit_holds(&self) -> Result<(), &'static str> {
+        let mut sums = HoldSums::default();
+        let mut records = 0;
+        for (_, hold) in self.reservations.iter() {
+            records += u32::from(hold.is_held() || hold.is_committed());
+            if hold.is_held() {
+                self.audit_hold(hold, &mut sums)?;
+            }
+        }
+        let pool = self.header.pool(PoolId::Reservations);
+        ensure!(records == pool.live, "a hold record was lost");
+        ensure!(
+            sums.slices == self.header.pool(PoolId::Slices).live,
+            "a slice belongs to no hold"
+        );
+        let reserved = self.orders.iter().filter(|(_, order)| order.is_live());
+        let reserved: u64 = reserved
+            .map(|(_, order)| u64::from(order.reserved_lots.0))
+            .sum();
+        ensure!(reserved == sums.lots, "reserved lots belong to no hold");
+        let open = self
+            .accounts
+            .iter()
+            .filter(|(_, account)| account.flags & account_flags::OPEN != 0);
+        let (mut holds, mut bonds) = (0u64, 0u64);
+        for (_, account) in open {
+            holds += u64::from(account.holds_count);
+            bonds += account.bond_atoms;
+        }
+        ensure!(holds == sums.holds, "an account miscounts its holds");
+        ensure!(bonds == sums.bonds, "a bond belongs to no hold");
+        Ok(())
+    }
+
+    fn audit_hold(&self, hold: &Reservation, sums: &mut HoldSums) -> Result<(), &'static str> {
+        let (mut index, mut lots) = (hold.slices_head, 0u64);
+        while index != 0 {
+            ensure!(
+                sums.slices < self.slices.capacity(),
+                "a list of slices does not end"
+            );
+            let slice = &self.slices[index];
+            let order = &self.orders[slice.order];
+            ensure!(order.is_live(), "a slice captured a freed order");
+            ensure!(order.ticks == slice.ticks, "a slice captured another price");
+            ensure!(slice.lots <= order.reserved_lots, "a slice is not reserved");
+            lots += u64::from(slice.lots.0);
+            sums.slices += 1;
+            index = slice.next;
+        }
+        ensure!(lots == u64::from(hold.lots), "a hold miscounts its lots");
+        sums.lots += lots;
+        sums.holds += 1;
+        sums.bonds += hold.bond_atoms;
         Ok(())
     }
 }

@@ -40,6 +40,10 @@ pub struct InstrumentParams {
     pub mark_age: Slot,
     /// Lots that a best level must hold to move the mark.
     pub mark_lots_min: Lots,
+    /// Most that the mark may move between reserve and commit.
+    pub kill_band: Ppm,
+    /// Fee on a hold per slot that it stands, on notional.
+    pub hold_fee: Ppm,
 }
 
 impl InstrumentParams {
@@ -67,7 +71,9 @@ impl InstrumentParams {
         let ratios = self.mmr.0 > 0
             && self.mmr <= self.imr
             && u64::from(self.imr.0) <= PPM_ONE
-            && u64::from(self.band.0) < u64::from(self.imr.0);
+            && u64::from(self.band.0) < u64::from(self.imr.0)
+            && self.kill_band <= self.band
+            && u64::from(self.hold_fee.0) <= PPM_ONE / 1_000;
         if size_bounds && price_bounds && largest < u128::from(NOTIONAL_ATOMS_MAX) && fees && ratios
         {
             Ok(())
@@ -111,6 +117,8 @@ impl Slab<'_> {
             mark_move_max: params.mark_move_max,
             mark_age: params.mark_age,
             mark_lots_min: params.mark_lots_min,
+            kill_band: params.kill_band,
+            hold_fee: params.hold_fee,
             funding_slot: slot,
             ..Instrument::zeroed()
         };

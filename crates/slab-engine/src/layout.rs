@@ -176,6 +176,8 @@ pub mod order_flags {
     pub const PENDING: u8 = 4;
     /// The order may only reduce a position.
     pub const REDUCE_ONLY: u8 = 8;
+    /// Its owner cancelled it while reserved: it leaves when its holds end.
+    pub const CLOSING: u8 = 16;
 }
 
 impl Order {

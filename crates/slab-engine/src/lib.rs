@@ -17,12 +17,15 @@
 //! | [`risk`] | mark, band, equity and margin |
 //! | [`matching`] | a taker meets the book |
 //! | [`orders`] | place, cancel, take: checks in order, then one change |
+//! | [`holds`] | reserve, commit, and the ends that a hold can have |
+//! | [`releases`] | what an account may give back to its escrow |
 //! | [`audit`] | every invariant of a slab, recomputed from nothing |
 #![cfg_attr(not(test), no_std)]
 
 pub mod accounts;
 pub mod audit;
 pub mod book;
+pub mod holds;
 pub mod instruments;
 pub mod layout;
 pub mod levels;
@@ -30,6 +33,7 @@ pub mod matching;
 pub mod orders;
 pub mod pools;
 pub mod positions;
+pub mod releases;
 pub mod risk;
 
 pub use flagstone_interface::error::SlabError;

@@ -5,11 +5,11 @@
 //! outside the band, its owner short of margin or frozen) is removed when it is met.
 //! The maker is settled fill by fill; the taker once, for the sum.
 
-use crate::layout::{Order, Trade};
+use crate::layout::{Order, Trade, order_flags};
 use crate::risk::{Band, Proposal};
 use crate::{Result, Slab, SlabError};
 use flagstone_interface::event::{FILLS_MAX, Fill, Traded, outcome};
-use flagstone_interface::slab::account_flags;
+use flagstone_interface::slab::{Reservation, account_flags};
 use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms, notional_atoms};
 
 /// What happens when a taker meets an order of its own.
@@ -63,6 +63,42 @@ pub(crate) struct Swept {
     pub(crate) left: u32,
 }
 
+/// What trading part of a resting order came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MakerFill {
+    pub(crate) notional_atoms: u64,
+    pub(crate) fee_atoms: i64,
+    pub(crate) outcome: u8,
+}
+
+impl Taker {
+    /// The taker of a hold: every captured price is within its limit.
+    #[inline(always)]
+    pub(crate) fn of_hold(
+        hold: &Reservation,
+        account: u32,
+        position: u32,
+        band: Band,
+        slot: Slot,
+    ) -> Self {
+        Self {
+            account,
+            position,
+            instrument: hold.instrument,
+            side: if hold.side_state & 1 == 0 {
+                Side::Bid
+            } else {
+                Side::Ask
+            },
+            limit: Ticks(hold.worst_ticks),
+            lots: hold.lots,
+            self_trade: SelfTrade::CancelResting,
+            band,
+            slot,
+        }
+    }
+}
+
 impl Slab<'_> {
     /// Trades against the book until quantity, limit or room for fills is spent.
     #[inline(never)]
@@ -71,6 +107,7 @@ impl Slab<'_> {
             left: taker.lots,
             ..Swept::default()
         };
+        let mut room = 2 * FILLS_MAX;
         let contra = taker.side.contra();
         let mut level = self.instruments[taker.instrument as usize].books[contra.index()].best;
         while level != 0 && swept.left > 0 {
@@ -82,9 +119,11 @@ impl Slab<'_> {
             let next_level = self.levels[level].next;
             let mut order = self.levels[level].head;
             while order != 0 && swept.left > 0 {
-                if traded.fills_count as usize == FILLS_MAX {
+                // Reserved orders use no room in the event, but bound the walk.
+                if room == 0 || traded.fills_count as usize == FILLS_MAX {
                     return Ok(swept);
                 }
+                room -= 1;
                 let next = self.orders[order].next;
                 self.meet(order, taker, &mut swept, traded)?;
                 order = next;
@@ -112,13 +151,36 @@ impl Slab<'_> {
         if lots == 0 {
             return Ok(());
         }
+        let Some(filled) = self.fill_maker(index, &order, lots, taker)? else {
+            return self.turn_away(index, &order, outcome::MARGIN, taker, swept, traded);
+        };
+        swept.lots += lots;
+        swept.left -= lots;
+        swept.notional_atoms += filled.notional_atoms;
+        swept.maker_fees_atoms += filled.fee_atoms;
+        traded.push(fill(index, &order, lots, filled.outcome));
+        self.print(index, &order, lots, taker);
+        Ok(())
+    }
+
+    /// Trades `lots` of a resting order for its maker's account.
+    ///
+    /// `None`, and nothing happens, when the maker could not carry it.
+    #[inline(always)]
+    pub(crate) fn fill_maker(
+        &mut self,
+        index: u32,
+        order: &Order,
+        lots: u32,
+        taker: &Taker,
+    ) -> Result<Option<MakerFill>> {
         let instrument = &self.instruments[taker.instrument as usize];
-        let notional = notional_atoms(order.ticks, lots, instrument.atoms_per_tick);
-        let fee = fee_atoms(notional, instrument.maker_fee);
+        let notional_atoms = notional_atoms(order.ticks, lots, instrument.atoms_per_tick);
+        let fee_atoms = fee_atoms(notional_atoms, instrument.maker_fee);
         let smallest = instrument.order_lots_min.0;
 
-        let change = self.positions[order.position].trade(order.side(), lots, notional);
-        let cash_change_atoms = change.realised_atoms - fee;
+        let change = self.positions[order.position].trade(order.side(), lots, notional_atoms);
+        let cash_change_atoms = change.realised_atoms - fee_atoms;
         let mut position = change.position;
         match order.side() {
             Side::Bid => position.open_bid_lots.0 -= lots,
@@ -133,33 +195,34 @@ impl Slab<'_> {
         let frozen = self.accounts[owner].flags & account_flags::FROZEN != 0
             && !position.reduces(&self.positions[order.position]);
         if frozen || self.check_margin(owner, &proposal).is_err() {
-            return self.turn_away(index, &order, outcome::MARGIN, taker, swept, traded);
+            return Ok(None);
         }
 
-        self.settle_cash(owner, cash_change_atoms)?;
+        self.settle_cash(owner, cash_change_atoms, taker.slot, change.realised_atoms)?;
         self.track_open_interest(taker.instrument, order.position, change.position.lots.0);
         self.positions[order.position] = change.position;
         let rest = order.lots.0 - lots;
+        let order = &self.orders[index];
+        let going = rest < smallest || order.side_flags & order_flags::CLOSING != 0;
         let outcome = if rest == 0 {
             outcome::FULL
-        } else if rest < smallest && order.reserved_lots.0 == 0 {
+        } else if going && order.reserved_lots.0 == 0 {
             outcome::DUST
         } else {
             outcome::PARTIAL
         };
+        let position = order.position;
         if outcome == outcome::PARTIAL {
             self.shrink(index, Lots(lots));
         } else {
             self.leave(index);
-            self.drop_position_if_empty(order.position);
+            self.drop_position_if_empty(position);
         }
-        swept.lots += lots;
-        swept.left -= lots;
-        swept.notional_atoms += notional;
-        swept.maker_fees_atoms += fee;
-        traded.push(fill(index, &order, lots, outcome));
-        self.print(index, &order, lots, taker);
-        Ok(())
+        Ok(Some(MakerFill {
+            notional_atoms,
+            fee_atoms,
+            outcome,
+        }))
     }
 
     /// Why an order may not trade with this taker, if so.
@@ -224,14 +287,23 @@ impl Slab<'_> {
         Ok(())
     }
 
-    /// Adds to an account's cash.
+    /// Adds to an account's cash. A realised profit starts its warm-up anew.
     #[inline(always)]
-    pub(crate) fn settle_cash(&mut self, account: u32, change_atoms: i64) -> Result<()> {
+    pub(crate) fn settle_cash(
+        &mut self,
+        account: u32,
+        change_atoms: i64,
+        slot: Slot,
+        realised_atoms: i64,
+    ) -> Result<()> {
         let account = &mut self.accounts[account];
         account.cash_atoms = account
             .cash_atoms
             .checked_add(change_atoms)
             .ok_or(SlabError::AmountOverflow)?;
+        if realised_atoms > 0 {
+            account.warmup_slot = slot;
+        }
         Ok(())
     }
 
@@ -249,7 +321,7 @@ impl Slab<'_> {
 
     /// Writes a trade into the ring.
     #[inline(always)]
-    fn print(&mut self, index: u32, order: &Order, lots: u32, taker: &Taker) {
+    pub(crate) fn print(&mut self, index: u32, order: &Order, lots: u32, taker: &Taker) {
         let number = self.header.trades_total + 1;
         self.header.trades_total = number;
         // Head of the ring, kept in the directory so that no division is needed.
@@ -287,7 +359,7 @@ pub(crate) fn crosses(side: Side, limit: Ticks, ticks: Ticks) -> bool {
 }
 
 #[inline(always)]
-fn fill(index: u32, order: &Order, lots: u32, outcome: u8) -> Fill {
+pub(crate) fn fill(index: u32, order: &Order, lots: u32, outcome: u8) -> Fill {
     Fill {
         account: order.account,
         order: index,

@@ -5,14 +5,15 @@
 //! on a copy.
 
 use crate::book::{Evictions, NewOrder};
-use crate::layout::Instrument;
+use crate::layout::{Instrument, order_flags};
 use crate::matching::{SelfTrade, Swept, Taker, crosses};
+use crate::positions::Change;
 use crate::risk::Proposal;
 use crate::{Result, Slab, SlabError};
 use flagstone_interface::event::{OrderCancelled, OrderPlaced, Traded, cancel_reason};
 use flagstone_interface::slab::account_flags;
 use flagstone_interface::{Key, event};
-use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms};
+use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms, notional_atoms};
 
 /// Kind of an order that may rest.
 #[repr(u8)]
@@ -204,10 +205,24 @@ impl Slab<'_> {
         {
             return Err(SlabError::PositionTooLarge);
         }
+        // Margin is measured at the mark; what the order would lose against
+        // it, and its fee, have to be there as well, else it could rest and
+        // yet never trade.
+        let instrument = &self.instruments[order.instrument as usize];
+        let against = match order.side {
+            Side::Bid => order.ticks.saturating_sub(instrument.mark),
+            Side::Ask => instrument.mark.saturating_sub(order.ticks),
+        };
+        let unit = instrument.atoms_per_tick;
+        let loss = notional_atoms(against, lots, unit) as i64;
+        let fee = fee_atoms(
+            notional_atoms(order.ticks, lots, unit),
+            instrument.maker_fee,
+        );
         let proposal = Proposal {
             index,
             position,
-            cash_change_atoms: 0,
+            cash_change_atoms: -loss - fee.max(0),
         };
         let health = self.health(order.account, Some(&proposal));
         // An order that cannot make the worst case worse needs no margin.
@@ -287,22 +302,7 @@ impl Slab<'_> {
     /// Applies the sum of the fills to the taker and books the fees.
     #[inline(always)]
     fn settle_taker(&mut self, taker: &Taker, swept: &Swept) -> Result<i64> {
-        let instrument = &self.instruments[taker.instrument as usize];
-        let fee = fee_atoms(swept.notional_atoms, instrument.taker_fee);
-        let lots_max = instrument.position_lots_max.0;
-        let stored = self.positions[taker.position];
-        let change = stored.trade(taker.side, swept.lots, swept.notional_atoms);
-        // Not even a reduction may push the worst case beyond the limit: the
-        // account's own open orders could then carry it across, unchecked.
-        let worst = change.position.worst_lots();
-        if worst > lots_max && worst > stored.worst_lots() {
-            return Err(SlabError::PositionTooLarge);
-        }
-        if !change.position.reduces(&stored)
-            && self.accounts[taker.account].flags & account_flags::FROZEN != 0
-        {
-            return Err(SlabError::AccountFrozen);
-        }
+        let (fee, change) = self.taker_change(taker, swept)?;
         let cash_change_atoms = change.realised_atoms - fee;
         let proposal = Proposal {
             index: taker.position,
@@ -310,7 +310,47 @@ impl Slab<'_> {
             cash_change_atoms,
         };
         self.check_margin(taker.account, &proposal)?;
-        self.settle_cash(taker.account, cash_change_atoms)?;
+        self.settle_cash(
+            taker.account,
+            cash_change_atoms,
+            taker.slot,
+            change.realised_atoms,
+        )?;
+        self.finish_taker(taker, swept, &change, fee)?;
+        Ok(fee)
+    }
+
+    /// The taker's fee and position after the sum of its fills.
+    #[inline(always)]
+    pub(crate) fn taker_change(&self, taker: &Taker, swept: &Swept) -> Result<(i64, Change)> {
+        let instrument = &self.instruments[taker.instrument as usize];
+        let fee = fee_atoms(swept.notional_atoms, instrument.taker_fee);
+        let lots_max = instrument.position_lots_max.0;
+        let stored = &self.positions[taker.position];
+        let change = stored.trade(taker.side, swept.lots, swept.notional_atoms);
+        // Not even a reduction may push the worst case beyond the limit: the
+        // account's own open orders could then carry it across, unchecked.
+        let worst = change.position.worst_lots();
+        if worst > lots_max && worst > stored.worst_lots() {
+            return Err(SlabError::PositionTooLarge);
+        }
+        if !change.position.reduces(stored)
+            && self.accounts[taker.account].flags & account_flags::FROZEN != 0
+        {
+            return Err(SlabError::AccountFrozen);
+        }
+        Ok((fee, change))
+    }
+
+    /// Stores the taker's position and keeps the fees of both sides.
+    #[inline(always)]
+    pub(crate) fn finish_taker(
+        &mut self,
+        taker: &Taker,
+        swept: &Swept,
+        change: &Change,
+        fee: i64,
+    ) -> Result<()> {
         self.track_open_interest(taker.instrument, taker.position, change.position.lots.0);
         self.positions[taker.position] = change.position;
         // The rates add up to zero or more, the taker's share is rounded up
@@ -318,17 +358,18 @@ impl Slab<'_> {
         let kept = fee + swept.maker_fees_atoms;
         let kept = u64::try_from(kept).map_err(|_| SlabError::AmountOverflow)?;
         self.header.fees_out_total.add(kept);
-        Ok(fee)
+        Ok(())
     }
 
     /// Cancels a resting order of the account whose trader key signed.
     ///
     /// Returns `None` and touches nothing when the handle is stale: the order
-    /// was filled or cancelled before (rule T5).
+    /// was filled or cancelled before (rule T5). What a hold has reserved of
+    /// the order stays until the hold ends, and leaves then.
     ///
     /// # Errors
     /// [`SlabError::NoAccount`], [`SlabError::WrongTrader`],
-    /// [`SlabError::NotYourOrder`], [`SlabError::OrderReserved`].
+    /// [`SlabError::NotYourOrder`].
     #[inline(always)]
     pub fn cancel(
         &mut self,
@@ -345,11 +386,17 @@ impl Slab<'_> {
         if u32::from(order.account) != account {
             return Err(SlabError::NotYourOrder);
         }
-        if order.reserved_lots.0 != 0 {
-            return Err(SlabError::OrderReserved);
+        let mut lots = order.lots.0;
+        if order.reserved_lots.0 == 0 {
+            self.leave(index);
+            self.drop_position_if_empty(order.position);
+        } else if order.side_flags & order_flags::CLOSING != 0 {
+            return Ok(None);
+        } else {
+            lots -= order.reserved_lots.0;
+            self.orders[index].side_flags |= order_flags::CLOSING;
+            self.shrink(index, Lots(lots));
         }
-        self.leave(index);
-        self.drop_position_if_empty(order.position);
         Ok(Some(OrderCancelled {
             tag: OrderCancelled::TAG,
             seq: 0,
@@ -358,7 +405,7 @@ impl Slab<'_> {
             account: order.account,
             order: index,
             generation,
-            lots: order.lots.0,
+            lots,
             reason: cancel_reason::OWNER,
         }))
     }
@@ -366,7 +413,7 @@ impl Slab<'_> {
 
 /// Checks price and quantity against the instrument.
 #[inline(always)]
-fn check_order(instrument: &Instrument, ticks: Ticks, lots: Lots) -> Result<()> {
+pub(crate) fn check_order(instrument: &Instrument, ticks: Ticks, lots: Lots) -> Result<()> {
     if ticks.0 == 0 || ticks > instrument.price_max {
         return Err(SlabError::BadPrice);
     }

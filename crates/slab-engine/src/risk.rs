@@ -139,7 +139,7 @@ impl Slab<'_> {
     pub fn health(&self, account: u32, proposal: Option<&Proposal>) -> Health {
         let owner = &self.accounts[account];
         let mut health = Health {
-            equity_atoms: owner.cash_atoms,
+            equity_atoms: owner.cash_atoms - owner.bond_atoms as i64,
             ..Health::default()
         };
         let replaced = proposal.map_or(0, |proposal| proposal.index);
@@ -179,7 +179,12 @@ impl Slab<'_> {
 
     #[cold]
     #[inline(never)]
-    fn check_reduction(&self, account: u32, proposal: &Proposal, after: &Health) -> Result<()> {
+    pub(crate) fn check_reduction(
+        &self,
+        account: u32,
+        proposal: &Proposal,
+        after: &Health,
+    ) -> Result<()> {
         let smaller = proposal.position.reduces(&self.positions[proposal.index]);
         if !smaller || after.equity_atoms < 0 {
             return Err(SlabError::BelowInitialMargin);

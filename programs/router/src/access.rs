@@ -29,7 +29,11 @@ pub fn derive(account: &AccountView, seeds: &[&[u8]]) -> Result<u8> {
 ///
 /// The account may have been sent lamports before; it must not exist yet.
 #[inline(never)]
-pub fn create<T: Record>(payer: &AccountView, account: &AccountView, seeds: &[&[u8]]) -> Result<u8> {
+pub fn create<T: Record>(
+    payer: &AccountView,
+    account: &AccountView,
+    seeds: &[&[u8]],
+) -> Result<u8> {
     let bump = derive(account, seeds)?;
     allocate(payer, account, seeds, bump, size_of::<T>(), &crate::ID)?;
     Ok(bump)
@@ -59,7 +63,9 @@ pub fn allocate(
 pub fn store<T: Record>(account: &mut AccountView, record: &T) -> Result<()> {
     let mut data = account.try_borrow_mut()?;
     let bytes = bytemuck::bytes_of(record);
-    let room = data.get_mut(..bytes.len()).ok_or(fail(RouterError::WrongRecord))?;
+    let room = data
+        .get_mut(..bytes.len())
+        .ok_or(fail(RouterError::WrongRecord))?;
     room.copy_from_slice(bytes);
     Ok(())
 }

@@ -57,7 +57,10 @@ impl<T: Record> AnchorAccount for Stored<T> {
         let data = unsafe { view.borrow_unchecked() };
         let ours = key_eq(view.owner().as_array(), crate::ID.as_array());
         if ours && T::read(data).is_some() {
-            Ok(Self { view, record: PhantomData })
+            Ok(Self {
+                view,
+                record: PhantomData,
+            })
         } else {
             Err(fail(RouterError::WrongRecord))
         }

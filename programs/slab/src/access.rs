@@ -2,9 +2,9 @@
 //! transaction that it trusts.
 
 use anchor_lang::AnchorAccount;
+use anchor_lang::Error;
 use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
-use anchor_lang::Error;
 use core::ops::Deref;
 use flagstone_interface::router::Escrow;
 use flagstone_interface::{Key, Record, key_eq};
@@ -29,9 +29,7 @@ impl SlabAccount {
         // account and Anchor refuses duplicates of it, so for the lifetime of
         // `&mut self` nothing else refers to these bytes; no other program is
         // called, so none changes them meanwhile.
-        unsafe {
-            core::slice::from_raw_parts_mut(self.view.data_mut_ptr(), self.view.data_len())
-        }
+        unsafe { core::slice::from_raw_parts_mut(self.view.data_mut_ptr(), self.view.data_len()) }
     }
 
     /// The slab in it.
@@ -94,7 +92,11 @@ impl EscrowAccount {
         let data = unsafe { self.view.borrow_unchecked() };
         let escrow = Escrow::read(data).ok_or(fail(SlabError::WrongEscrow))?;
         let fits = escrow.state == 0 && key_eq(&escrow.slab, slab) && key_eq(&escrow.mint, mint);
-        if fits { Ok(escrow) } else { Err(fail(SlabError::WrongEscrow)) }
+        if fits {
+            Ok(escrow)
+        } else {
+            Err(fail(SlabError::WrongEscrow))
+        }
     }
 
     /// Address of the account.

@@ -41,7 +41,14 @@ pub mod flagstone_slab {
         capacities: [u32; 10],
         seed: &str,
     ) -> Result<()> {
-        initialize::run(ctx, router_program, quote_mint, account_deposit_min_atoms, capacities, seed)
+        initialize::run(
+            ctx,
+            router_program,
+            quote_mint,
+            account_deposit_min_atoms,
+            capacities,
+            seed,
+        )
     }
 
     /// Adds an instrument. For the slab's authority.
@@ -83,5 +90,54 @@ pub mod flagstone_slab {
     #[discrim = 6]
     pub fn take(ctx: &mut Context<Trade>, take: TakeArgs) -> Result<()> {
         take::run(ctx, take)
+    }
+
+    /// Captures resting quantity at its prices and locks it.
+    #[discrim = 7]
+    pub fn reserve(ctx: &mut Context<Trade>, order: ReserveArgs) -> Result<()> {
+        reserve::run(ctx, order)
+    }
+
+    /// Trades a hold at its captured prices and charges its capability.
+    #[discrim = 8]
+    pub fn commit(
+        ctx: &mut Context<Commit>,
+        account: u16,
+        hold: u32,
+        generation: u32,
+        cap: u8,
+    ) -> Result<()> {
+        commit::run(ctx, account, hold, generation, cap)
+    }
+
+    /// Ends a hold without trading; a stale handle is ignored.
+    #[discrim = 9]
+    pub fn cancel_hold(
+        ctx: &mut Context<Trade>,
+        account: u16,
+        hold: u32,
+        generation: u32,
+    ) -> Result<()> {
+        cancel_hold::run(ctx, account, hold, generation)
+    }
+
+    /// Ends the holds among `count` records from `first` whose expiry has
+    /// passed. Permissionless, idempotent.
+    #[discrim = 10]
+    pub fn expire_holds(ctx: &mut Context<Crank>, first: u32, count: u16) -> Result<()> {
+        expire_holds::run(ctx, first, count)
+    }
+
+    /// Frees the record of a hold that the Router has booked. Permissionless,
+    /// idempotent.
+    #[discrim = 11]
+    pub fn free_hold(ctx: &mut Context<Sync>, hold: u32) -> Result<()> {
+        free_hold::run(ctx, hold)
+    }
+
+    /// Gives cash back to the escrow; the Router pays it on settle.
+    #[discrim = 12]
+    pub fn release(ctx: &mut Context<Trade>, account: u16, amount_atoms: u64) -> Result<()> {
+        release::run(ctx, account, amount_atoms)
     }
 }

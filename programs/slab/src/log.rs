@@ -1,13 +1,26 @@
 //! Events: numbered and written as one log record each.
 
 use anchor_lang::sol_log_data;
-use flagstone_interface::event::{OrderCancelled, Traded};
+use flagstone_interface::event::{HoldEnded, OrderCancelled, Traded};
 use flagstone_slab_engine::Slab;
 
 /// Writes an event whose sequence number is set.
 #[inline(always)]
 pub fn write<T: bytemuck::Pod>(event: &T) {
-    sol_log_data(&[bytemuck::bytes_of(event)]);
+    record(bytemuck::bytes_of(event));
+}
+
+/// Writes the bytes of an event.
+#[inline(always)]
+pub fn record(bytes: &[u8]) {
+    sol_log_data(&[bytes]);
+}
+
+/// Numbers and writes the end of a hold.
+#[inline(always)]
+pub fn ended(slab: &mut Slab<'_>, mut event: HoldEnded) {
+    event.seq = slab.next_seq();
+    write(&event);
 }
 
 /// Numbers and writes a cancellation.
@@ -21,5 +34,5 @@ pub fn cancelled(slab: &mut Slab<'_>, mut event: OrderCancelled) {
 #[inline(always)]
 pub fn traded(slab: &mut Slab<'_>, event: &mut Traded) {
     event.seq = slab.next_seq();
-    sol_log_data(&[event.as_bytes()]);
+    record(event.as_bytes());
 }

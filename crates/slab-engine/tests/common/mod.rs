@@ -51,6 +51,8 @@ pub fn params() -> InstrumentParams {
         mark_move_max: Ticks(1),
         mark_age: Slot(1_000_000),
         mark_lots_min: Lots(1),
+        kill_band: Ppm(10_000),
+        hold_fee: Ppm(1),
     }
 }
 

@@ -339,7 +339,16 @@ impl Reference {
         if after.worst() > i128::from(most) {
             return Err(SlabError::PositionTooLarge);
         }
-        let (equity, initial, _) = self.health(terms.account, 0, Some((terms.market, after)));
+        // What the order loses against the mark, and its fee, are there already.
+        let market = &self.markets[terms.market];
+        let unit = i128::from(market.params.atoms_per_tick) * i128::from(lots);
+        let (limit, mark) = (i128::from(terms.limit), i128::from(market.mark));
+        let loss = match terms.side {
+            Side::Bid => (limit - mark).max(0),
+            Side::Ask => (mark - limit).max(0),
+        };
+        let cost = loss * unit + fee(limit * unit, market.params.maker_fee).max(0);
+        let (equity, initial, _) = self.health(terms.account, -cost, Some((terms.market, after)));
         if equity < initial && after.worst() > before.worst() {
             return Err(SlabError::BelowInitialMargin);
         }

@@ -34,6 +34,8 @@ pub fn crowded() -> Setting {
         mark: Ticks(100),
         mark_age: Slot(3),
         mark_lots_min: Lots(10),
+        kill_band: Ppm(10_000),
+        hold_fee: Ppm(1),
         ..params()
     };
     let inverted = InstrumentParams {

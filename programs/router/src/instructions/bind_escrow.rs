@@ -38,7 +38,10 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
         return Err(fail(RouterError::AlreadyBound));
     }
     let header = SlabHeader::read(data).ok_or(fail(RouterError::WrongSlab))?;
-    let next = header.pool(PoolId::Accounts).next_index().ok_or(fail(RouterError::SlabFull))?;
+    let next = header
+        .pool(PoolId::Accounts)
+        .next_index()
+        .ok_or(fail(RouterError::SlabFull))?;
     let account = account_at(data, next).ok_or(fail(RouterError::WrongSlab))?;
     accounts.escrow.bound_account = next;
     accounts.escrow.bound_generation = account.generation.wrapping_add(1).max(1);

@@ -52,12 +52,21 @@ pub fn run(ctx: &mut Context<Deposit>, amount_atoms: u64) -> Result<()> {
     )
     .invoke()?;
     let after = token::balance_atoms(&accounts.tokens, &mint)?;
-    let arrived = after.checked_sub(before).ok_or(fail(RouterError::AmountOverflow))?;
+    let arrived = after
+        .checked_sub(before)
+        .ok_or(fail(RouterError::AmountOverflow))?;
 
     let overflow = fail(RouterError::AmountOverflow);
-    let booked = accounts.vault.booked_atoms.checked_add(arrived).ok_or(overflow.clone())?;
+    let booked = accounts
+        .vault
+        .booked_atoms
+        .checked_add(arrived)
+        .ok_or(overflow.clone())?;
     let portfolio = &mut accounts.portfolio;
-    let total = portfolio.deposited_total_atoms.checked_add(arrived).ok_or(overflow.clone())?;
+    let total = portfolio
+        .deposited_total_atoms
+        .checked_add(arrived)
+        .ok_or(overflow.clone())?;
     let cash = portfolio.cash_atoms.checked_add(arrived).ok_or(overflow)?;
     portfolio.deposited_total_atoms = total;
     portfolio.cash_atoms = cash;

@@ -49,9 +49,16 @@ pub fn run(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
         .cash_atoms
         .checked_sub(amount_atoms)
         .ok_or(fail(RouterError::NotEnoughCash))?;
-    let backing =
-        accounts.ledger.backing_atoms.checked_add(amount_atoms).ok_or(overflow.clone())?;
-    let total = accounts.escrow.deposited_total_atoms.checked_add(amount_atoms).ok_or(overflow)?;
+    let backing = accounts
+        .ledger
+        .backing_atoms
+        .checked_add(amount_atoms)
+        .ok_or(overflow.clone())?;
+    let total = accounts
+        .escrow
+        .deposited_total_atoms
+        .checked_add(amount_atoms)
+        .ok_or(overflow)?;
     accounts.portfolio.cash_atoms = cash;
     accounts.ledger.backing_atoms = backing;
     accounts.escrow.deposited_total_atoms = total;

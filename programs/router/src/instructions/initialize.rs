@@ -64,8 +64,12 @@ pub fn run(ctx: &mut Context<Initialize>) -> Result<()> {
         token::ACCOUNT_BYTES,
         &pinocchio_token::ID,
     )?;
-    InitializeAccount3::new(&accounts.tokens, &accounts.mint, accounts.authority.address())
-        .invoke()?;
+    InitializeAccount3::new(
+        &accounts.tokens,
+        &accounts.mint,
+        accounts.authority.address(),
+    )
+    .invoke()?;
 
     let mut view = *accounts.vault.account();
     let bump = create::<Vault>(&accounts.admin, &view, &[seeds::VAULT, &mint])?;

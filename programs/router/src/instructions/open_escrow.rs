@@ -42,8 +42,11 @@ pub fn run(ctx: &mut Context<OpenEscrow>, trader: [u8; 32]) -> Result<()> {
     read_slab(&accounts.slab, &accounts.entry)?;
     let (slab, mint) = (accounts.entry.slab, accounts.config.quote_mint);
     let mut view = *accounts.escrow.account();
-    let bump =
-        create::<Escrow>(&accounts.owner, &view, &[seeds::PLEDGE, &slab, &owner, &mint])?;
+    let bump = create::<Escrow>(
+        &accounts.owner,
+        &view,
+        &[seeds::PLEDGE, &slab, &owner, &mint],
+    )?;
     store_escrow(&mut view, bump, slab, owner, mint, trader)?;
     accounts.portfolio.escrows_total += 1;
     Ok(())

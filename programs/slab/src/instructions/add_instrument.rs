@@ -35,6 +35,8 @@ pub struct InstrumentArgs {
     pub mark_move_ticks_max: u32,
     pub mark_age_slots: u32,
     pub mark_lots_min: u32,
+    pub kill_band_ppm: u32,
+    pub hold_fee_ppm: u32,
 }
 
 #[inline(never)]
@@ -74,5 +76,7 @@ fn params(args: &InstrumentArgs) -> InstrumentParams {
         mark_move_max: Ticks(args.mark_move_ticks_max),
         mark_age: Slot(args.mark_age_slots),
         mark_lots_min: Lots(args.mark_lots_min),
+        kill_band: Ppm(args.kill_band_ppm),
+        hold_fee: Ppm(args.hold_fee_ppm),
     }
 }

@@ -8,8 +8,9 @@ pub fn run(ctx: &mut Context<Trade>, account: u16, order: u32, generation: u32) 
     require_top_level()?;
     let trader = ctx.accounts.trader.address().as_array();
     let mut slab = ctx.accounts.slab.open()?;
-    let cancelled =
-        slab.cancel(trader, account.into(), order, generation).map_err(fail)?;
+    let cancelled = slab
+        .cancel(trader, account.into(), order, generation)
+        .map_err(fail)?;
     if let Some(event) = cancelled {
         log::cancelled(&mut slab, event);
     }

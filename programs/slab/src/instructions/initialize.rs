@@ -33,15 +33,22 @@ pub fn run(
     if !key_eq(&address, ctx.accounts.slab.key()) {
         return Err(fail(SlabError::WrongAddress));
     }
-    Slab::initialize(ctx.accounts.slab.bytes_mut(), &Capacities { items: capacities })
-        .map_err(fail)?;
+    Slab::initialize(
+        ctx.accounts.slab.bytes_mut(),
+        &Capacities { items: capacities },
+    )
+    .map_err(fail)?;
     let mut slab = ctx.accounts.slab.open()?;
     slab.header.router_program = router_program;
     slab.header.authority = authority;
     slab.header.quote_mint = quote_mint;
     slab.header.account_deposit_min_atoms = account_deposit_min_atoms;
     let seq = slab.next_seq();
-    log::write(&SlabInitialized { tag: SlabInitialized::TAG, seq, authority });
+    log::write(&SlabInitialized {
+        tag: SlabInitialized::TAG,
+        seq,
+        authority,
+    });
     Ok(())
 }
 

@@ -19,8 +19,10 @@ pub fn run(ctx: &mut Context<OpenAccount>) -> Result<()> {
     let address = *ctx.accounts.slab.key();
     let mut slab = ctx.accounts.slab.open()?;
     let header = &slab.header;
-    let escrow =
-        ctx.accounts.escrow.read(&header.router_program, &address, &header.quote_mint)?;
+    let escrow = ctx
+        .accounts
+        .escrow
+        .read(&header.router_program, &address, &header.quote_mint)?;
     let escrow_key = *ctx.accounts.escrow.key();
     let index = slab.open_account(&escrow_key, escrow, slot).map_err(fail)?;
     let generation = slab.accounts[index].generation;

@@ -40,7 +40,9 @@ pub fn run(ctx: &mut Context<Trade>, args: PlaceArgs) -> Result<()> {
     let trader = ctx.accounts.trader.address().as_array();
     let mut slab = ctx.accounts.slab.open()?;
     let mut traded = Traded::zeroed();
-    let placed = slab.place(trader, &order, slot, &mut traded).map_err(fail)?;
+    let placed = slab
+        .place(trader, &order, slot, &mut traded)
+        .map_err(fail)?;
 
     for event in &placed.evicted.orders[..placed.evicted.count] {
         log::cancelled(&mut slab, *event);

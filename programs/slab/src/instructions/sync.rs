@@ -19,10 +19,13 @@ pub fn run(ctx: &mut Context<Sync>, account: u16) -> Result<()> {
     let address = *ctx.accounts.slab.key();
     let mut slab = ctx.accounts.slab.open()?;
     let header = &slab.header;
-    let escrow =
-        ctx.accounts.escrow.read(&header.router_program, &address, &header.quote_mint)?;
-    let synced =
-        slab.sync(account.into(), ctx.accounts.escrow.key(), escrow, slot).map_err(fail)?;
+    let escrow = ctx
+        .accounts
+        .escrow
+        .read(&header.router_program, &address, &header.quote_mint)?;
+    let synced = slab
+        .sync(account.into(), ctx.accounts.escrow.key(), escrow, slot)
+        .map_err(fail)?;
     let seq = slab.next_seq();
     log::write(&AccountSynced {
         tag: AccountSynced::TAG,

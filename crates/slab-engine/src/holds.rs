@@ -1,0 +1,696 @@
+//! Reserve, commit, and the ends that a hold can have.
+//!
+//! `reserve` captures resting quantity at its prices, in price-time order, and
+//! locks it: nobody can cancel or take it until the hold ends. `commit` trades
+//! what was captured, charging the account's escrow through a capability that
+//! the Router minted for this hold. A hold that is not committed ends by
+//! `cancel_hold` or, after its expiry, by `expire_holds`; either leaves the
+//! book as it was.
+//!
+//! Locking costs (rule T4): a hold may outlive its slot only with a bond of
+//! `hold_fee` per slot and slice, and pays that fee for the slots it really
+//! stood, four fifths to the makers whose orders it locked.
+
+use crate::layout::{Slice, order_flags};
+use crate::matching::{Swept, Taker, crosses};
+use crate::pools::{allocate, release};
+use crate::risk::Proposal;
+use crate::{Result, Slab, SlabError};
+use flagstone_interface::event::{
+    FILLS_MAX, Held, HeldSlice, HoldEnded, SLICES_PER_HOLD_MAX, Traded, outcome,
+};
+use flagstone_interface::router::{Cap, Escrow, cap_state};
+use flagstone_interface::slab::{HoldResult, PoolId, Reservation, account_flags, hold_state};
+use flagstone_interface::{Key, key_eq};
+use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms, mul_ppm_ceil, notional_atoms};
+
+/// Live holds of one account.
+pub const HOLDS_PER_ACCOUNT_MAX: u16 = 16;
+
+/// Longest life of a hold: two minutes of 400 ms slots.
+pub const HOLD_SLOTS_MAX: Slot = Slot(300);
+
+/// A quantity to reserve.
+#[derive(Clone, Copy, Debug)]
+pub struct Reserve {
+    /// Account index.
+    pub account: u32,
+    /// Instrument number.
+    pub instrument: u8,
+    /// Side.
+    pub side: Side,
+    /// Worst price.
+    pub limit: Ticks,
+    /// Quantity.
+    pub lots: Lots,
+    /// Least quantity that reserve must capture and commit must trade.
+    pub lots_min: Lots,
+    /// Slots beyond this one in which commit is legal; 0 is this slot only.
+    pub ttl: Slot,
+    /// Route that the hold is a leg of.
+    pub route_id: u64,
+}
+
+/// What walking the book captured.
+#[derive(Clone, Copy, Debug)]
+struct Captured {
+    lots: u32,
+    notional_atoms: u64,
+    fee_per_slot_atoms: u64,
+    worst: Ticks,
+    expiry: Slot,
+    first: u32,
+    last: u32,
+}
+
+impl Slab<'_> {
+    /// Reserves resting quantity for the account whose trader key signed.
+    ///
+    /// `held` must be zeroed; it is filled in.
+    ///
+    /// # Errors
+    /// [`SlabError::NotFilled`] below `lots_min`;
+    /// [`SlabError::BelowInitialMargin`] when free cash does not cover the
+    /// bond; [`SlabError::HoldsFull`]; and the checks of an order.
+    #[inline(always)]
+    pub fn reserve(
+        &mut self,
+        trader: &Key,
+        order: &Reserve,
+        slot: Slot,
+        held: &mut Held,
+    ) -> Result<()> {
+        let account = self.traded_account(order.account, trader)?;
+        if account.flags & account_flags::FROZEN != 0 {
+            return Err(SlabError::AccountFrozen);
+        }
+        if account.holds_count >= HOLDS_PER_ACCOUNT_MAX {
+            return Err(SlabError::HoldsFull);
+        }
+        crate::orders::check_order(self.instrument(order.instrument)?, order.limit, order.lots)?;
+        let least = order.lots_min.0 > 0 && order.lots_min <= order.lots;
+        if !least || order.ttl > HOLD_SLOTS_MAX {
+            return Err(SlabError::BadQuantity);
+        }
+        self.touch_mark(order.instrument, slot);
+
+        let captured = self.capture(order, slot, held)?;
+        if captured.lots < order.lots_min.0 {
+            return Err(SlabError::NotFilled);
+        }
+        let ttl = captured.expiry.saturating_sub(slot);
+        let bond_atoms = captured.fee_per_slot_atoms.wrapping_mul(u64::from(ttl.0));
+        let max_charge_atoms = self.charge_bound(order, &captured, bond_atoms)?;
+
+        let pool = &mut self.header.pools[PoolId::Reservations as usize];
+        let index = allocate(pool, &mut self.reservations).ok_or(SlabError::HoldsFull)?;
+        let generation = self.reservations[index].generation.wrapping_add(1).max(1);
+        let mark_ticks = self.instruments[order.instrument as usize].mark.0;
+        self.reservations[index] = Reservation {
+            route_id: order.route_id,
+            notional_atoms: captured.notional_atoms,
+            max_charge_atoms,
+            bond_atoms,
+            debited_after_atoms: 0,
+            commitment: [0; 32],
+            generation,
+            account: order.account as u16,
+            instrument: order.instrument,
+            side_state: order.side as u8 | hold_state::HELD,
+            lots: captured.lots,
+            filled_lots: order.lots_min.0,
+            slices_head: captured.first,
+            worst_ticks: captured.worst.0,
+            mark_ticks,
+            slot,
+            expiry_slot: captured.expiry,
+            event_seq: self.header.event_seq as u32,
+        };
+        let account = &mut self.accounts[order.account];
+        account.holds_count += 1;
+        account.bond_atoms += bond_atoms;
+        held.tag = Held::TAG;
+        held.instrument = order.instrument;
+        held.side = order.side as u8;
+        held.account = order.account as u16;
+        held.hold = index;
+        held.generation = generation;
+        held.route_id = order.route_id;
+        held.lots = captured.lots;
+        held.notional_atoms = captured.notional_atoms;
+        held.max_charge_atoms = max_charge_atoms;
+        held.expiry_slot = captured.expiry.0;
+        Ok(())
+    }
+
+    /// Walks contra depth in price-time order and locks what is free of it.
+    #[inline(never)]
+    fn capture(&mut self, order: &Reserve, slot: Slot, held: &mut Held) -> Result<Captured> {
+        let instrument = &self.instruments[order.instrument as usize];
+        let band = instrument.price_band();
+        let (unit, hold_fee) = (instrument.atoms_per_tick, instrument.hold_fee.0);
+        let limit = band.clamp_limit(order.side, order.limit);
+        let mut level = instrument.books[order.side.contra().index()].best;
+        let mut captured = Captured {
+            lots: 0,
+            notional_atoms: 0,
+            fee_per_slot_atoms: 0,
+            worst: Ticks::ZERO,
+            expiry: Slot(slot.0.saturating_add(order.ttl.0)),
+            first: 0,
+            last: 0,
+        };
+        let mut room = FILLS_MAX;
+        while level != 0 && captured.lots < order.lots.0 {
+            let ticks = self.levels[level].ticks;
+            if !crosses(order.side, limit, ticks) {
+                break;
+            }
+            let mut index = self.levels[level].head;
+            while index != 0 && captured.lots < order.lots.0 {
+                // Bounds the walk whatever rests at the touch.
+                if room == 0 || held.slices_count as usize == SLICES_PER_HOLD_MAX {
+                    return Ok(captured);
+                }
+                room -= 1;
+                let resting = &self.orders[index];
+                let free = resting.lots.0 - resting.reserved_lots.0;
+                let usable = free > 0
+                    && band.contains(ticks)
+                    && !resting.is_expired(slot)
+                    && resting.side_flags & order_flags::CLOSING == 0
+                    && u32::from(resting.account) != order.account;
+                let next = resting.next;
+                if usable {
+                    if resting.expiry.0 != 0 {
+                        captured.expiry = captured.expiry.min(resting.expiry);
+                    }
+                    let lots = free.min(order.lots.0 - captured.lots);
+                    let notional = notional_atoms(ticks, lots, unit);
+                    captured.fee_per_slot_atoms += mul_ppm_ceil(notional, hold_fee);
+                    captured.notional_atoms += notional;
+                    captured.lots += lots;
+                    captured.worst = ticks;
+                    self.lock(index, ticks, lots, &mut captured, held)?;
+                }
+                index = next;
+            }
+            level = self.levels[level].next;
+        }
+        Ok(captured)
+    }
+
+    /// Locks part of one order and appends the slice.
+    #[inline(always)]
+    fn lock(
+        &mut self,
+        order: u32,
+        ticks: Ticks,
+        lots: u32,
+        captured: &mut Captured,
+        held: &mut Held,
+    ) -> Result<()> {
+        let pool = &mut self.header.pools[PoolId::Slices as usize];
+        let index = allocate(pool, &mut self.slices).ok_or(SlabError::HoldsFull)?;
+        self.slices[index] = Slice {
+            order,
+            ticks,
+            lots: Lots(lots),
+            next: 0,
+        };
+        if captured.last == 0 {
+            captured.first = index;
+        } else {
+            self.slices[captured.last].next = index;
+        }
+        captured.last = index;
+        self.orders[order].reserved_lots.0 += lots;
+        let at = held.slices_count as usize;
+        held.slices[at] = HeldSlice {
+            order,
+            ticks: ticks.0,
+            lots,
+        };
+        held.slices_count = at as u32 + 1;
+        Ok(())
+    }
+
+    /// The most that commit may charge: what initial margin will lack after
+    /// the trade, if the mark moves against it by the whole kill band.
+    ///
+    /// Also checks that free cash covers the bond now.
+    #[inline(always)]
+    fn charge_bound(&mut self, order: &Reserve, captured: &Captured, bond: u64) -> Result<u64> {
+        let position = self.position_of(order.account, order.instrument)?;
+        let instrument = &self.instruments[order.instrument as usize];
+        let fee = fee_atoms(captured.notional_atoms, instrument.taker_fee);
+        // Moves of the mark and of the margin that is measured at it.
+        let at_mark = notional_atoms(instrument.mark, captured.lots, instrument.atoms_per_tick);
+        let cushion = 2 * mul_ppm_ceil(at_mark, instrument.kill_band.0);
+        let stored = self.positions[position];
+        let change = stored.trade(order.side, captured.lots, captured.notional_atoms);
+        let proposal = Proposal {
+            index: position,
+            position: change.position,
+            cash_change_atoms: change.realised_atoms - fee - bond as i64,
+        };
+        let after = self.health(order.account, Some(&proposal));
+        let lacking = after.initial_atoms as i64 + cushion as i64 - after.equity_atoms;
+        if bond > 0 {
+            let now = self.health(order.account, None);
+            if now.equity_atoms - (bond as i64) < now.initial_atoms as i64 {
+                return Err(SlabError::BelowInitialMargin);
+            }
+        }
+        self.drop_position_if_empty(position);
+        Ok(lacking.max(0) as u64)
+    }
+
+    /// Trades a hold at its captured prices and charges the escrow's capability.
+    ///
+    /// Slices whose maker cannot carry the margin, or whose price left the
+    /// band, are skipped; the hold's least quantity decides whether the rest
+    /// may trade. `traded` must be zeroed; it is filled in.
+    ///
+    /// # Errors
+    /// [`SlabError::NoHold`], [`SlabError::NotBound`], [`SlabError::Expired`],
+    /// [`SlabError::NoCap`], [`SlabError::MarkMoved`],
+    /// [`SlabError::NotFilled`], [`SlabError::ChargeTooLarge`],
+    /// [`SlabError::PositionTooLarge`], [`SlabError::AccountFrozen`].
+    #[inline(always)]
+    pub fn commit(
+        &mut self,
+        trader: &Key,
+        commit: &Commit<'_>,
+        slot: Slot,
+        traded: &mut Traded,
+    ) -> Result<()> {
+        let account = self.traded_account(commit.account, trader)?;
+        if account.flags & account_flags::FROZEN != 0 {
+            return Err(SlabError::AccountFrozen);
+        }
+        let bound = commit.escrow.bound_account == commit.account
+            && commit.escrow.bound_generation == account.generation
+            && key_eq(&account.escrow, commit.escrow_key);
+        if !bound {
+            return Err(SlabError::NotBound);
+        }
+        let hold = *self.held(commit.account, commit.hold, commit.generation)?;
+        if slot > hold.expiry_slot {
+            return Err(SlabError::Expired);
+        }
+        let cap = commit.capability(&hold, slot)?;
+        self.touch_mark(hold.instrument, slot);
+        self.check_kill_band(&hold)?;
+
+        let position = self.position_of(commit.account, hold.instrument)?;
+        let instrument = &self.instruments[hold.instrument as usize];
+        let taker = Taker::of_hold(
+            &hold,
+            commit.account,
+            position,
+            instrument.price_band(),
+            slot,
+        );
+        let hold_fee_atoms = self.end_slices(&hold, slot, Some((&taker, traded)))?;
+        let (lots, notional_atoms) = (traded.lots, traded.notional_atoms);
+        if lots < hold.filled_lots {
+            return Err(SlabError::NotFilled);
+        }
+        let swept = Swept {
+            lots,
+            notional_atoms,
+            maker_fees_atoms: traded.fee_atoms,
+            left: 0,
+        };
+        self.unlock_bond(&hold, hold_fee_atoms)?;
+        let (charge_atoms, fee) = self.settle_committed(&taker, &swept, &hold, cap, commit)?;
+        self.write_result(commit.hold, &swept, charge_atoms, fee);
+        traded.tag = Traded::TAG;
+        traded.instrument = hold.instrument;
+        traded.side = hold.side_state & 1;
+        traded.account = hold.account;
+        traded.fee_atoms = fee;
+        traded.hold = commit.hold;
+        traded.charge_atoms = charge_atoms;
+        Ok(())
+    }
+
+    /// Applies the trade to the taker and takes from the capability what
+    /// initial margin lacks, within every bound.
+    #[inline(never)]
+    fn settle_committed(
+        &mut self,
+        taker: &Taker,
+        swept: &Swept,
+        hold: &Reservation,
+        cap: &Cap,
+        commit: &Commit<'_>,
+    ) -> Result<(u64, i64)> {
+        let (fee, change) = self.taker_change(taker, swept)?;
+        let cash_change_atoms = change.realised_atoms - fee;
+        let proposal = Proposal {
+            index: taker.position,
+            position: change.position,
+            cash_change_atoms,
+        };
+        let charge = self.lacking(taker.account, &proposal);
+        let account = &self.accounts[taker.account];
+        // Charges of other holds that the Router has not booked yet.
+        let unbooked = account
+            .debited_total_atoms
+            .checked_sub(commit.escrow.debited_seen_atoms)
+            .ok_or(SlabError::CounterBackwards)?;
+        let covered = commit.escrow.balance_atoms.saturating_sub(unbooked);
+        if charge > hold.max_charge_atoms || charge > cap.remaining_atoms || charge > covered {
+            return Err(SlabError::ChargeTooLarge);
+        }
+        let cash = i64::try_from(charge).map_err(|_| SlabError::AmountOverflow)?;
+        self.settle_cash(
+            taker.account,
+            cash_change_atoms + cash,
+            taker.slot,
+            change.realised_atoms,
+        )?;
+        let account = &mut self.accounts[taker.account];
+        account.debited_total_atoms = account
+            .debited_total_atoms
+            .checked_add(charge)
+            .ok_or(SlabError::AmountOverflow)?;
+        self.header.debits_total.add(charge);
+        self.finish_taker(taker, swept, &change, fee)?;
+        Ok((charge, fee))
+    }
+
+    /// What an account lacks to carry a proposed position.
+    #[inline(always)]
+    fn lacking(&self, account: u32, proposal: &Proposal) -> u64 {
+        let after = self.health(account, Some(proposal));
+        if after.covers_initial() || self.check_reduction(account, proposal, &after).is_ok() {
+            return 0;
+        }
+        (after.initial_atoms as i64 - after.equity_atoms).max(0) as u64
+    }
+
+    /// Refuses when the mark moved too far between reserve and commit.
+    #[inline(always)]
+    fn check_kill_band(&self, hold: &Reservation) -> Result<()> {
+        let instrument = &self.instruments[hold.instrument as usize];
+        let moved = instrument.mark.0.abs_diff(hold.mark_ticks);
+        let allowed = mul_ppm_ceil(u64::from(hold.mark_ticks), instrument.kill_band.0);
+        if u64::from(moved) <= allowed {
+            Ok(())
+        } else {
+            Err(SlabError::MarkMoved)
+        }
+    }
+
+    /// Ends every slice of a hold: trades it when there is a taker, unlocks
+    /// it, pays its maker's share of the hold fee. Returns the whole fee.
+    #[inline(never)]
+    fn end_slices(
+        &mut self,
+        hold: &Reservation,
+        slot: Slot,
+        mut taker: Option<(&Taker, &mut Traded)>,
+    ) -> Result<u64> {
+        let instrument = &self.instruments[hold.instrument as usize];
+        let (unit, rate) = (instrument.atoms_per_tick, instrument.hold_fee.0);
+        // A hold costs for the slots that it stood, its expiry at the latest.
+        let stood = u64::from(slot.min(hold.expiry_slot).saturating_sub(hold.slot).0);
+        let (mut fees, mut index) = (0u64, hold.slices_head);
+        while index != 0 {
+            let slice = self.slices[index];
+            let maker = u32::from(self.orders[slice.order].account);
+            if stood > 0 {
+                let notional = notional_atoms(slice.ticks, slice.lots.0, unit);
+                let fee = mul_ppm_ceil(notional, rate).wrapping_mul(stood);
+                let share = fee / 5 * 4;
+                fees += fee;
+                self.header.fees_out_total.add(fee - share);
+                let share = i64::try_from(share).map_err(|_| SlabError::AmountOverflow)?;
+                self.settle_cash(maker, share, slot, 0)?;
+            }
+            self.orders[slice.order].reserved_lots.0 -= slice.lots.0;
+            match &mut taker {
+                Some((taker, traded)) => self.trade_slice(&slice, taker, traded)?,
+                None => self.leave_if_closing(slice.order),
+            }
+            release(
+                &mut self.header.pools[PoolId::Slices as usize],
+                &mut self.slices,
+                index,
+            );
+            index = slice.next;
+        }
+        Ok(fees)
+    }
+
+    /// Trades one slice at its captured price, unless its maker or the band
+    /// forbids it now.
+    #[inline(always)]
+    fn trade_slice(&mut self, slice: &Slice, taker: &Taker, traded: &mut Traded) -> Result<()> {
+        let order = self.orders[slice.order];
+        let lots = slice.lots.0;
+        if !taker.band.contains(slice.ticks) {
+            traded.push(crate::matching::fill(
+                slice.order,
+                &order,
+                lots,
+                outcome::SKIPPED,
+            ));
+            self.leave_if_closing(slice.order);
+            return Ok(());
+        }
+        match self.fill_maker(slice.order, &order, lots, taker)? {
+            Some(filled) => {
+                traded.push(crate::matching::fill(
+                    slice.order,
+                    &order,
+                    lots,
+                    filled.outcome,
+                ));
+                self.print(slice.order, &order, lots, taker);
+                traded.lots += lots;
+                traded.notional_atoms += filled.notional_atoms;
+                // Collects the makers' fees until the taker's is known.
+                traded.fee_atoms += filled.fee_atoms;
+            }
+            None => {
+                traded.push(crate::matching::fill(
+                    slice.order,
+                    &order,
+                    lots,
+                    outcome::SKIPPED,
+                ));
+                self.leave_if_closing(slice.order);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what is no longer reserved off an order whose owner cancelled it.
+    #[inline(always)]
+    fn leave_if_closing(&mut self, index: u32) {
+        let order = &self.orders[index];
+        if order.side_flags & order_flags::CLOSING == 0 {
+            return;
+        }
+        let position = order.position;
+        if order.reserved_lots.0 == 0 {
+            self.leave(index);
+            self.drop_position_if_empty(position);
+        } else {
+            let free = order.lots.0 - order.reserved_lots.0;
+            self.shrink(index, Lots(free));
+        }
+    }
+
+    /// Gives the bond back, less the fee, and lets go of the hold's count.
+    #[inline(always)]
+    fn unlock_bond(&mut self, hold: &Reservation, fee_atoms: u64) -> Result<()> {
+        let account = &mut self.accounts[u32::from(hold.account)];
+        account.bond_atoms -= hold.bond_atoms;
+        account.holds_count -= 1;
+        // The bond was sized for the whole life of the hold.
+        let fee = i64::try_from(fee_atoms).map_err(|_| SlabError::AmountOverflow)?;
+        account.cash_atoms = account
+            .cash_atoms
+            .checked_sub(fee)
+            .ok_or(SlabError::AmountOverflow)?;
+        Ok(())
+    }
+
+    /// Leaves the result in the record, for the Router to book.
+    #[inline(always)]
+    fn write_result(&mut self, index: u32, swept: &Swept, charge_atoms: u64, fee_atoms: i64) {
+        let debited =
+            self.accounts[u32::from(self.reservations[index].account)].debited_total_atoms;
+        let hold = &mut self.reservations[index];
+        let result = HoldResult {
+            charge_atoms,
+            notional_atoms: swept.notional_atoms,
+            fee_atoms,
+            reserved: 0,
+        };
+        hold.commitment.copy_from_slice(bytemuck::bytes_of(&result));
+        hold.debited_after_atoms = debited;
+        hold.filled_lots = swept.lots;
+        hold.slices_head = 0;
+        hold.bond_atoms = 0;
+        hold.side_state = hold.side_state & 1 | hold_state::COMMITTED;
+    }
+
+    /// Ends a hold of the account whose trader key signed, without trading.
+    ///
+    /// Returns `None` and touches nothing when the hold ended before.
+    ///
+    /// # Errors
+    /// [`SlabError::NoAccount`], [`SlabError::WrongTrader`],
+    /// [`SlabError::NotYourOrder`].
+    #[inline(always)]
+    pub fn cancel_hold(
+        &mut self,
+        trader: &Key,
+        account: u32,
+        index: u32,
+        generation: u32,
+        slot: Slot,
+    ) -> Result<Option<HoldEnded>> {
+        self.traded_account(account, trader)?;
+        match self.held(account, index, generation) {
+            Ok(_) => self.end_hold(index, slot).map(Some),
+            Err(SlabError::NotYourOrder) => Err(SlabError::NotYourOrder),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Ends a hold whose expiry has passed; anyone may ask.
+    ///
+    /// Returns `None` and touches nothing when the hold stands or ended before.
+    ///
+    /// # Errors
+    /// [`SlabError::AmountOverflow`].
+    #[inline(always)]
+    pub fn expire_hold(&mut self, index: u32, slot: Slot) -> Result<Option<HoldEnded>> {
+        match self.reservations.get(index) {
+            Some(hold) if hold.is_held() && slot > hold.expiry_slot => {
+                self.end_hold(index, slot).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    #[inline(never)]
+    fn end_hold(&mut self, index: u32, slot: Slot) -> Result<HoldEnded> {
+        let hold = self.reservations[index];
+        let fee_atoms = self.end_slices(&hold, slot, None)?;
+        self.unlock_bond(&hold, fee_atoms)?;
+        self.free_reservation(index);
+        Ok(HoldEnded {
+            tag: HoldEnded::TAG,
+            seq: 0,
+            account: hold.account,
+            hold: index,
+            generation: hold.generation,
+            fee_atoms,
+        })
+    }
+
+    /// Frees the record of a committed hold once the Router has booked it.
+    ///
+    /// Returns whether it was freed; a hold that is not committed, or not yet
+    /// booked, stays.
+    ///
+    /// # Errors
+    /// [`SlabError::NotBound`] when `escrow` is not the account's.
+    pub fn free_hold(&mut self, index: u32, escrow_key: &Key, escrow: &Escrow) -> Result<bool> {
+        let Some(hold) = self.reservations.get(index) else {
+            return Ok(false);
+        };
+        if !hold.is_committed() {
+            return Ok(false);
+        }
+        let owner = u32::from(hold.account);
+        let account = self.open_account_at(owner)?;
+        let bound = escrow.bound_account == owner
+            && escrow.bound_generation == account.generation
+            && key_eq(&account.escrow, escrow_key);
+        if !bound {
+            return Err(SlabError::NotBound);
+        }
+        let booked = escrow.debited_seen_atoms >= hold.debited_after_atoms;
+        // A charge of zero moves no counter: its capability has to be gone.
+        let burned = !escrow.caps.iter().any(|cap| {
+            cap.state == cap_state::LIVE
+                && cap.hold == index
+                && cap.hold_generation == hold.generation
+        });
+        if booked && burned {
+            self.free_reservation(index);
+        }
+        Ok(booked && burned)
+    }
+
+    fn free_reservation(&mut self, index: u32) {
+        let hold = &mut self.reservations[index];
+        hold.side_state = 0;
+        hold.slices_head = 0;
+        release(
+            &mut self.header.pools[PoolId::Reservations as usize],
+            &mut self.reservations,
+            index,
+        );
+    }
+
+    /// The live hold with this handle.
+    #[inline(always)]
+    fn held(&self, account: u32, index: u32, generation: u32) -> Result<&Reservation> {
+        match self.reservations.get(index) {
+            Some(hold) if hold.is_held() && hold.generation == generation => {
+                if u32::from(hold.account) == account {
+                    Ok(hold)
+                } else {
+                    Err(SlabError::NotYourOrder)
+                }
+            }
+            _ => Err(SlabError::NoHold),
+        }
+    }
+}
+
+/// A hold to commit, and what pays for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit<'e> {
+    /// Account index.
+    pub account: u32,
+    /// Hold index.
+    pub hold: u32,
+    /// Generation of that index.
+    pub generation: u32,
+    /// Entry of the escrow's capabilities that was minted for the hold.
+    pub cap: u8,
+    /// Address of the escrow.
+    pub escrow_key: &'e Key,
+    /// The escrow.
+    pub escrow: &'e Escrow,
+}
+
+impl<'e> Commit<'e> {
+    /// The live capability of this hold.
+    #[inline(always)]
+    fn capability(&self, hold: &Reservation, slot: Slot) -> Result<&'e Cap> {
+        match self.escrow.caps.get(self.cap as usize) {
+            Some(cap)
+                if cap.state == cap_state::LIVE
+                    && cap.hold == self.hold
+                    && cap.hold_generation == self.generation
+                    && cap.route_id == hold.route_id
+                    && slot <= cap.expiry_slot =>
+            {
+                Ok(cap)
+            }
+            _ => Err(SlabError::NoCap),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What an account may give back to its escrow (rules T1 and T2).
+//!
+//! Principal, what came in less what went out, may leave as soon as margin
+//! allows. Profit above it has to mature: nothing of it leaves before
+//! `WARMUP_SLOTS` after the account last realised any. Unrealised profit
+//! counts nothing here, unrealised loss counts in full.
+
+use crate::{Result, Slab, SlabError};
+use flagstone_interface::Key;
+use flagstone_units::{Slot, notional_atoms};
+
+/// Slots between realising a profit and releasing it: about four minutes.
+///
+/// Longer than a full liquidation, so that profit made against an account that
+/// goes bankrupt is still here when its loss is settled.
+pub const WARMUP_SLOTS: Slot = Slot(600);
+
+impl Slab<'_> {
+    /// Moves cash of the account whose trader key signed towards its escrow;
+    /// the Router pays it on `settle`. Returns the cash that is left.
+    ///
+    /// # Errors
+    /// [`SlabError::NoAccount`], [`SlabError::WrongTrader`];
+    /// [`SlabError::ReleaseTooLarge`] for zero or more than may leave now.
+    pub fn release(
+        &mut self,
+        trader: &Key,
+        index: u32,
+        amount_atoms: u64,
+        slot: Slot,
+    ) -> Result<i64> {
+        self.traded_account(index, trader)?;
+        if amount_atoms == 0 || amount_atoms > self.releasable_atoms(index, slot) {
+            return Err(SlabError::ReleaseTooLarge);
+        }
+        let amount = i64::try_from(amount_atoms).map_err(|_| SlabError::AmountOverflow)?;
+        let account = &mut self.accounts[index];
+        account.cash_atoms -= amount;
+        account.released_total_atoms = account
+            .released_total_atoms
+            .checked_add(amount_atoms)
+            .ok_or(SlabError::AmountOverflow)?;
+        account.touched_slot = slot;
+        let cash = account.cash_atoms;
+        self.header.released_total.add(amount_atoms);
+        Ok(cash)
+    }
+
+    /// The most that an account may release in `slot`, in atoms.
+    pub fn releasable_atoms(&self, index: u32, slot: Slot) -> u64 {
+        // A recognised loss is paid before any profit leaves.
+        if self.header.deficit_total.get() > 0 {
+            return 0;
+        }
+        let account = &self.accounts[index];
+        let health = self.health(index, None);
+        let free =
+            health.equity_atoms - self.open_profit_atoms(index) - health.initial_atoms as i64;
+        let free = free.min(account.cash_atoms).max(0) as u64;
+        let came_in = account
+            .deposited_seen_atoms
+            .saturating_add(account.debited_total_atoms)
+            .saturating_add(account.covered_seen_atoms);
+        let principal = came_in.saturating_sub(account.released_total_atoms);
+        let matured = slot.saturating_sub(account.warmup_slot) >= WARMUP_SLOTS;
+        if matured { free } else { free.min(principal) }
+    }
+
+    /// Sum of the positive unrealised profits of an account, in atoms.
+    fn open_profit_atoms(&self, index: u32) -> i64 {
+        let mut profit = 0;
+        let mut at = self.accounts[index].positions_head;
+        while at != 0 {
+            let position = &self.positions[at];
+            let instrument = &self.instruments[position.instrument as usize];
+            let size = position.lots.magnitude();
+            let value = notional_atoms(instrument.mark, size, instrument.atoms_per_tick) as i64;
+            let signed = if position.lots.0 < 0 { -value } else { value };
+            profit += (signed - position.cost_atoms).max(0);
+            at = position.next_in_account;
+        }
+        profit
+    }
+}

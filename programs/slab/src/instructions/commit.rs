@@ -1,0 +1,51 @@
+use crate::access::{EscrowAccount, SlabAccount, current_slot, fail, require_top_level};
+use crate::log;
+use anchor_lang::prelude::*;
+use bytemuck::Zeroable;
+use flagstone_interface::event::Traded;
+use flagstone_slab_engine::holds;
+
+/// Accounts of `commit`.
+#[derive(Accounts)]
+pub struct Commit {
+    /// The slab.
+    #[account(mut)]
+    pub slab: SlabAccount,
+    /// Session key of the account; owns nothing.
+    pub trader: Signer,
+    /// Escrow that the account is bound to; holds the capability.
+    pub escrow: EscrowAccount,
+}
+
+#[inline(never)]
+pub fn run(
+    ctx: &mut Context<Commit>,
+    account: u16,
+    hold: u32,
+    generation: u32,
+    cap: u8,
+) -> Result<()> {
+    require_top_level()?;
+    let slot = current_slot()?;
+    let address = *ctx.accounts.slab.key();
+    let trader = ctx.accounts.trader.address().as_array();
+    let mut slab = ctx.accounts.slab.open()?;
+    let header = &slab.header;
+    let escrow = ctx
+        .accounts
+        .escrow
+        .read(&header.router_program, &address, &header.quote_mint)?;
+    let commit = holds::Commit {
+        account: account.into(),
+        hold,
+        generation,
+        cap,
+        escrow_key: ctx.accounts.escrow.key(),
+        escrow,
+    };
+    let mut traded = Traded::zeroed();
+    slab.commit(trader, &commit, slot, &mut traded)
+        .map_err(fail)?;
+    log::traded(&mut slab, &mut traded);
+    Ok(())
+}

@@ -1,0 +1,28 @@
+use crate::access::fail;
+use crate::instructions::Sync;
+use crate::log;
+use anchor_lang::prelude::*;
+use flagstone_interface::event::HoldFreed;
+
+#[inline(never)]
+pub fn run(ctx: &mut Context<Sync>, hold: u32) -> Result<()> {
+    let address = *ctx.accounts.slab.key();
+    let mut slab = ctx.accounts.slab.open()?;
+    let header = &slab.header;
+    let escrow = ctx
+        .accounts
+        .escrow
+        .read(&header.router_program, &address, &header.quote_mint)?;
+    if slab
+        .free_hold(hold, ctx.accounts.escrow.key(), escrow)
+        .map_err(fail)?
+    {
+        let seq = slab.next_seq();
+        log::write(&HoldFreed {
+            tag: HoldFreed::TAG,
+            seq,
+            hold,
+        });
+    }
+    Ok(())
+}
