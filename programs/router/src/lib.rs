@@ -11,10 +11,15 @@
 
 use anchor_lang::prelude::*;
 
+extern crate alloc;
+
 mod access;
+mod booking;
 mod instructions;
+mod leg;
 mod record;
 mod token;
+mod version;
 
 use instructions::*;
 
@@ -74,5 +79,47 @@ pub mod flagstone_router {
     #[discrim = 6]
     pub fn fund_slab(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
         fund_slab::run(ctx, amount_atoms)
+    }
+
+    /// Moves portfolio cash to a token account.
+    #[discrim = 7]
+    pub fn withdraw(ctx: &mut Context<Withdraw>, amount_atoms: u64) -> Result<()> {
+        withdraw::run(ctx, amount_atoms)
+    }
+
+    /// Changes the session key of the signer's escrow.
+    #[discrim = 8]
+    pub fn set_trader(ctx: &mut Context<SetTrader>, trader: [u8; 32]) -> Result<()> {
+        set_trader::run(ctx, trader)
+    }
+
+    /// Mints one capability per hold of a route and moves its money there.
+    #[discrim = 9]
+    pub fn open_route(ctx: &mut Context<OpenRoute>, route: RouteArgs) -> Result<()> {
+        open_route::run(ctx, &route)
+    }
+
+    /// Books a route's charges and refunds the rest. Permissionless.
+    #[discrim = 10]
+    pub fn settle_route(ctx: &mut Context<SettleRoute>, route_id: u64) -> Result<()> {
+        settle_route::run(ctx, route_id)
+    }
+
+    /// Books everything that one slab account owes or is owed. Permissionless.
+    #[discrim = 11]
+    pub fn settle(ctx: &mut Context<Settle>) -> Result<()> {
+        settle::run(ctx)
+    }
+
+    /// Returns what an expired capability has left. Permissionless.
+    #[discrim = 12]
+    pub fn refund(ctx: &mut Context<Settle>, cap: u8) -> Result<()> {
+        refund::run(ctx, cap)
+    }
+
+    /// Records the slab program's deployment anew. For the administrator.
+    #[discrim = 13]
+    pub fn attest_slab(ctx: &mut Context<AttestSlab>) -> Result<()> {
+        attest_slab::run(ctx)
     }
 }

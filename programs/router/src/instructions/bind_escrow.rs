@@ -3,7 +3,7 @@ use crate::record::Stored;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{Escrow, SlabEntry};
-use flagstone_interface::slab::{PoolId, SlabAccount, SlabHeader, account_flags};
+use flagstone_interface::slab::{PoolId, SlabAccount, SlabHeader, account_flags, item_at};
 use flagstone_interface::{Key, Record, key_eq};
 
 /// Accounts of `bind_escrow`.
@@ -42,7 +42,8 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
         .pool(PoolId::Accounts)
         .next_index()
         .ok_or(fail(RouterError::SlabFull))?;
-    let account = account_at(data, next).ok_or(fail(RouterError::WrongSlab))?;
+    let account =
+        item_at::<SlabAccount>(data, PoolId::Accounts, next).ok_or(fail(RouterError::WrongSlab))?;
     accounts.escrow.bound_account = next;
     accounts.escrow.bound_generation = account.generation.wrapping_add(1).max(1);
     Ok(())
@@ -50,19 +51,9 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
 
 /// Whether the bound account is open for this escrow.
 fn is_open(data: &[u8], escrow: &Escrow, key: &Key) -> bool {
-    account_at(data, escrow.bound_account).is_some_and(|account| {
+    item_at::<SlabAccount>(data, PoolId::Accounts, escrow.bound_account).is_some_and(|account| {
         account.flags & account_flags::OPEN != 0
             && account.generation == escrow.bound_generation
             && key_eq(&account.escrow, key)
     })
-}
-
-/// One account of a slab's account pool.
-fn account_at(data: &[u8], index: u32) -> Option<&SlabAccount> {
-    let pool = *SlabHeader::read(data)?.pool(PoolId::Accounts);
-    if index == 0 || index > pool.capacity {
-        return None;
-    }
-    let start = pool.offset as usize + (index as usize - 1) * size_of::<SlabAccount>();
-    bytemuck::try_from_bytes(data.get(start..start + size_of::<SlabAccount>())?).ok()
 }

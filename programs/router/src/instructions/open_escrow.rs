@@ -36,9 +36,7 @@ pub fn run(ctx: &mut Context<OpenEscrow>, trader: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     let owner = accounts.portfolio.owner;
-    if key_eq(&trader, &[0; 32]) || key_eq(&trader, &owner) {
-        return Err(fail(RouterError::BadTrader));
-    }
+    require_trader(&trader, &owner).map_err(fail)?;
     read_slab(&accounts.slab, &accounts.entry)?;
     let (slab, mint) = (accounts.entry.slab, accounts.config.quote_mint);
     let mut view = *accounts.escrow.account();
@@ -49,6 +47,17 @@ pub fn run(ctx: &mut Context<OpenEscrow>, trader: [u8; 32]) -> Result<()> {
     )?;
     store_escrow(&mut view, bump, slab, owner, mint, trader)?;
     accounts.portfolio.escrows_total += 1;
+    Ok(())
+}
+
+/// Refuses a trader key that could not sign, or that owns the money.
+pub fn require_trader(
+    trader: &[u8; 32],
+    owner: &[u8; 32],
+) -> core::result::Result<(), RouterError> {
+    if key_eq(trader, &[0; 32]) || key_eq(trader, owner) {
+        return Err(RouterError::BadTrader);
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 use crate::access::{create, fail, store};
 use crate::record::Stored;
+use crate::version;
 use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use bytemuck::Zeroable;
@@ -19,6 +20,10 @@ pub struct RegisterSlab {
     pub config: Stored<RouterConfig>,
     /// An initialised slab that honours this Router.
     pub slab: UncheckedAccount,
+    /// The slab's program.
+    pub program: UncheckedAccount,
+    /// Its program data account.
+    pub program_data: UncheckedAccount,
     /// `"slab"`, slab.
     #[account(mut)]
     pub entry: UncheckedAccount,
@@ -49,6 +54,11 @@ pub fn run(ctx: &mut Context<RegisterSlab>) -> Result<()> {
         }
     }
 
+    if !key_eq(&program_id, accounts.program.address().as_array()) {
+        return Err(fail(RouterError::WrongSlab));
+    }
+    let deployment = version::attest(&accounts.program, &accounts.program_data)?;
+
     let mut view = *accounts.entry.account();
     let bump = create::<SlabEntry>(&accounts.admin, &view, &[seeds::SLAB, &slab])?;
     let entry = SlabEntry {
@@ -58,6 +68,9 @@ pub fn run(ctx: &mut Context<RegisterSlab>) -> Result<()> {
         status: slab_status::ACTIVE,
         slab,
         program_id,
+        program_data: *accounts.program_data.address().as_array(),
+        deploy_slot: deployment.slot,
+        upgrade_authority: deployment.authority,
         ..SlabEntry::zeroed()
     };
     store(&mut view, &entry)?;

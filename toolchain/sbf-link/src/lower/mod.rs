@@ -38,7 +38,7 @@ pub(crate) fn lower(module: &Module, machine: &Machine) -> Result<()> {
     kept.extend(KEPT.map(str::to_owned));
     internalize(module, &kept);
     // Vectors are rare, made of arrays by some passes: taken apart while they still can be.
-    let whole = "default<O3>,function(scalarizer<load-store>,instcombine,simplifycfg),lower-atomic";
+    let whole = "default<O3>,function(scalarizer<load-store>,instcombine<no-verify-fixpoint>,simplifycfg),lower-atomic";
     module.run_passes(whole, machine)?;
     restore_comparisons(module);
 

@@ -1,0 +1,159 @@
+//! Booking what a slab account owes and is owed (rules X1 to X4).
+//!
+//! The slab's counters only grow; what the Router has seen of them is booked.
+//! A charge is booked hold by hold, from the result that the commit left,
+//! against the capability that was minted for it. If the sum of those results
+//! is not what the counter moved by, or exceeds a capability, the slab is bad:
+//! nothing is booked.
+
+use crate::access::fail;
+use anchor_lang::prelude::*;
+use flagstone_interface::error::RouterError;
+use flagstone_interface::router::{CAPS_PER_ESCROW, Escrow, Portfolio, SlabLedger, cap_state};
+use flagstone_interface::slab::{PoolId, Reservation, SlabAccount, account_flags, item_at};
+use flagstone_interface::{Key, key_eq};
+
+/// What a slab account shows and has not been booked.
+pub struct Due {
+    debited_total: u64,
+    /// Charge of each live capability whose hold was committed.
+    charges: [Option<u64>; CAPS_PER_ESCROW],
+    charged: u64,
+    released: u64,
+}
+
+/// Why nothing can be booked.
+pub enum Obstacle {
+    /// The instruction is wrong; says nothing about the slab.
+    Error(RouterError),
+    /// The slab is bad: a counter ran backwards or a charge exceeds its capability.
+    Evidence,
+}
+
+impl From<Obstacle> for Error {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Error(error) => fail(error),
+            Obstacle::Evidence => fail(RouterError::BadCounters),
+        }
+    }
+}
+
+/// The account that an escrow is bound to, both ways (rule X2).
+pub fn bound_account<'a>(
+    data: &'a [u8],
+    key: &Key,
+    escrow: &Escrow,
+) -> core::result::Result<&'a SlabAccount, Obstacle> {
+    let account: Option<&SlabAccount> = item_at(data, PoolId::Accounts, escrow.bound_account);
+    account
+        .filter(|account| {
+            account.flags & account_flags::OPEN != 0
+                && account.generation == escrow.bound_generation
+                && key_eq(&account.escrow, key)
+        })
+        .ok_or(Obstacle::Error(RouterError::NotBound))
+}
+
+/// Reads what is due, changing nothing.
+#[inline(never)]
+pub fn inspect(data: &[u8], key: &Key, escrow: &Escrow) -> core::result::Result<Due, Obstacle> {
+    let account = bound_account(data, key, escrow)?;
+    let moved = account
+        .debited_total_atoms
+        .checked_sub(escrow.debited_seen_atoms)
+        .ok_or(Obstacle::Evidence)?;
+    let released = account
+        .released_total_atoms
+        .checked_sub(escrow.released_seen_atoms)
+        .ok_or(Obstacle::Evidence)?;
+
+    let mut charges = [None; CAPS_PER_ESCROW];
+    let mut charged = 0u64;
+    for (cap, charge) in escrow.caps.iter().zip(charges.iter_mut()) {
+        if cap.state != cap_state::LIVE {
+            continue;
+        }
+        let hold: Option<&Reservation> = item_at(data, PoolId::Reservations, cap.hold);
+        let result = hold
+            .filter(|hold| hold.generation == cap.hold_generation)
+            .and_then(|hold| hold.result());
+        if let Some(result) = result {
+            if result.charge_atoms > cap.remaining_atoms {
+                return Err(Obstacle::Evidence);
+            }
+            charged = charged
+                .checked_add(result.charge_atoms)
+                .ok_or(Obstacle::Evidence)?;
+            *charge = Some(result.charge_atoms);
+        }
+    }
+    if charged != moved {
+        return Err(Obstacle::Evidence);
+    }
+    Ok(Due {
+        debited_total: account.debited_total_atoms,
+        charges,
+        charged,
+        released,
+    })
+}
+
+/// Books what is due: charges become backing, what is left of a spent
+/// capability becomes portfolio cash again, releases are paid from backing as
+/// far as it goes; the rest stays owed.
+#[inline(never)]
+pub fn apply(
+    due: &Due,
+    escrow: &mut Escrow,
+    ledger: &mut SlabLedger,
+    portfolio: &mut Portfolio,
+) -> Result<()> {
+    let overflow = fail(RouterError::AmountOverflow);
+    for (cap, charge) in escrow.caps.iter_mut().zip(due.charges) {
+        let Some(charge) = charge else { continue };
+        let rest = cap
+            .remaining_atoms
+            .checked_sub(charge)
+            .ok_or(overflow.clone())?;
+        escrow.balance_atoms = escrow
+            .balance_atoms
+            .checked_sub(cap.remaining_atoms)
+            .ok_or(overflow.clone())?;
+        portfolio.cash_atoms = portfolio
+            .cash_atoms
+            .checked_add(rest)
+            .ok_or(overflow.clone())?;
+        cap.remaining_atoms = 0;
+        cap.state = cap_state::BURNED;
+    }
+    escrow.debited_seen_atoms = due.debited_total;
+
+    let backing = ledger
+        .backing_atoms
+        .checked_add(due.charged)
+        .ok_or(overflow.clone())?;
+    let paid = due.released.min(backing);
+    ledger.backing_atoms = backing - paid;
+    escrow.released_seen_atoms = escrow
+        .released_seen_atoms
+        .checked_add(paid)
+        .ok_or(overflow.clone())?;
+    portfolio.cash_atoms = portfolio.cash_atoms.checked_add(paid).ok_or(overflow)?;
+    Ok(())
+}
+
+/// Returns what a live capability has left to the portfolio and burns it.
+pub fn burn(escrow: &mut Escrow, index: usize, portfolio: &mut Portfolio) -> Result<()> {
+    let overflow = fail(RouterError::AmountOverflow);
+    let cap = escrow.caps.get_mut(index).ok_or(fail(RouterError::NoCap))?;
+    let rest = cap.remaining_atoms;
+    escrow.balance_atoms = escrow
+        .balance_atoms
+        .checked_sub(rest)
+        .ok_or(overflow.clone())?;
+    portfolio.cash_atoms = portfolio.cash_atoms.checked_add(rest).ok_or(overflow)?;
+    cap.remaining_atoms = 0;
+    cap.state = cap_state::BURNED;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+use crate::access::fail;
+use crate::record::Stored;
+use crate::version;
+use anchor_lang::prelude::*;
+use flagstone_interface::error::RouterError;
+use flagstone_interface::key_eq;
+use flagstone_interface::router::{RouterConfig, SlabEntry, slab_status};
+
+/// Accounts of `attest_slab`.
+#[derive(Accounts)]
+pub struct AttestSlab {
+    /// The administrator.
+    pub admin: Signer,
+    /// The configuration.
+    pub config: Stored<RouterConfig>,
+    /// Registry entry of the slab.
+    #[account(mut)]
+    pub entry: Stored<SlabEntry>,
+    /// The slab's program.
+    pub program: UncheckedAccount,
+    /// Its program data account.
+    pub program_data: UncheckedAccount,
+}
+
+/// Records the deployment anew and ends a suspension. Quarantine is terminal.
+#[inline(never)]
+pub fn run(ctx: &mut Context<AttestSlab>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    if !key_eq(&accounts.config.admin, accounts.admin.address().as_array()) {
+        return Err(fail(RouterError::WrongAdmin));
+    }
+    let registered = key_eq(
+        &accounts.entry.program_id,
+        accounts.program.address().as_array(),
+    );
+    if !registered || accounts.entry.status == slab_status::QUARANTINED {
+        return Err(fail(RouterError::WrongSlab));
+    }
+    let deployment = version::attest(&accounts.program, &accounts.program_data)?;
+    accounts.entry.program_data = *accounts.program_data.address().as_array();
+    accounts.entry.deploy_slot = deployment.slot;
+    accounts.entry.upgrade_authority = deployment.authority;
+    accounts.entry.status = slab_status::ACTIVE;
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! The five accounts of one leg of a route, checked.
+
+use crate::access::{fail, read_slab};
+use crate::booking::{self, Due};
+use crate::record::Stored;
+use crate::version;
+use anchor_lang::AnchorAccount;
+use anchor_lang::pinocchio::account::AccountView;
+use anchor_lang::prelude::*;
+use flagstone_interface::error::RouterError;
+use flagstone_interface::key_eq;
+use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger};
+
+/// Accounts of one leg, in the order in which they are listed.
+pub const ACCOUNTS_PER_LEG: usize = 5;
+
+/// Slabs of one route: five full ones are what a transaction can load.
+pub const LEGS_MAX: usize = 5;
+
+/// One leg: registry entry, slab, program data, escrow, ledger.
+pub struct Leg {
+    entry: Stored<SlabEntry>,
+    slab: AccountView,
+    pub escrow: Stored<Escrow>,
+    ledger: Stored<SlabLedger>,
+}
+
+impl Leg {
+    /// Loads and checks a leg of `owner`: registration, program deployment,
+    /// and that escrow and ledger belong to the slab and each other.
+    #[inline(never)]
+    pub fn load(accounts: &[AccountView], portfolio: &Portfolio) -> Result<Self> {
+        let [entry, slab, program_data, escrow, ledger] = accounts else {
+            return Err(fail(RouterError::BadRoute));
+        };
+        let leg = Self {
+            entry: Stored::load(*entry)?,
+            slab: *slab,
+            // SAFETY: the caller refuses legs whose slabs do not ascend
+            // strictly, and escrow and ledger are checked below to be the
+            // slab's, so no record is loaded twice.
+            escrow: unsafe { Stored::load_mut(*escrow)? },
+            // SAFETY: as above.
+            ledger: unsafe { Stored::load_mut(*ledger)? },
+        };
+        let matches = key_eq(&leg.escrow.slab, &leg.entry.slab)
+            && key_eq(&leg.escrow.owner, &portfolio.owner)
+            && key_eq(&leg.ledger.slab, &leg.entry.slab)
+            && key_eq(&leg.ledger.mint, &leg.escrow.mint);
+        if !matches {
+            return Err(fail(RouterError::BadRoute));
+        }
+        read_slab(&leg.slab, &leg.entry)?;
+        version::check(&leg.entry, program_data)?;
+        Ok(leg)
+    }
+
+    /// Address of the slab.
+    pub fn slab_key(&self) -> &[u8; 32] {
+        &self.entry.slab
+    }
+
+    /// Bytes of the slab.
+    pub fn data(&self) -> Result<&[u8]> {
+        read_slab(&self.slab, &self.entry)
+    }
+
+    /// Books everything that the slab account owes and is owed (rule X3).
+    ///
+    /// Evidence against the slab is an error here: it undoes the transaction,
+    /// and only a settle of its own may record it.
+    pub fn book(&mut self, portfolio: &mut Portfolio) -> Result<()> {
+        let key = *self.escrow.key();
+        let due: Due = booking::inspect(self.data()?, &key, &self.escrow)?;
+        booking::apply(&due, &mut self.escrow, &mut self.ledger, portfolio)
+    }
+}
+
+/// Splits the accounts after the fixed ones into legs.
+pub fn split(accounts: &[AccountView]) -> Result<impl Iterator<Item = &[AccountView]>> {
+    let legs = accounts.len() / ACCOUNTS_PER_LEG;
+    if legs == 0 || legs > LEGS_MAX || !accounts.len().is_multiple_of(ACCOUNTS_PER_LEG) {
+        return Err(fail(RouterError::BadRoute));
+    }
+    Ok(accounts.chunks_exact(ACCOUNTS_PER_LEG))
+}
+
+/// Refuses a leg whose slab does not come after the previous one (rule X4).
+pub fn require_ascending(previous: &mut [u8; 32], next: &[u8; 32]) -> Result<()> {
+    if *next <= *previous {
+        return Err(fail(RouterError::BadRoute));
+    }
+    *previous = *next;
+    Ok(())
+}
