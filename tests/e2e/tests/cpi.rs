@@ -8,6 +8,7 @@ use flagstone_sdk::embedded::{Exchange, Member};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::orders::OrderKind;
 use flagstone_sdk::interface::error::{RouterError, SlabError};
+use flagstone_sdk::interface::event::{AccountSynced, Event};
 use flagstone_sdk::units::Side;
 use flagstone_sdk::{router, slab};
 use solana_address::Address;
@@ -22,8 +23,12 @@ fn with_hostile_program() -> Exchange {
     let mut exchange = exchange(SlabSize::Dev);
     let file = programs().join("flagstone_cpi_caller.so");
     let added = exchange.session.svm.add_program_from_file(HOSTILE, &file);
-    added
-        .unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask build-sbf`", file.display()));
+    added.unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}: run `cargo xtask build-sbf --program cpi-caller`",
+            file.display()
+        )
+    });
     exchange
 }
 
@@ -39,6 +44,15 @@ fn through_hostile_program(inner: &Instruction) -> Instruction {
         accounts,
         data,
     }
+}
+
+/// The same, with `record` written into the log before and after the call.
+fn with_forged_record(inner: &Instruction, record: &[u8]) -> Instruction {
+    let mut outer = through_hostile_program(inner);
+    outer.data[0] = 1;
+    outer.data.extend((record.len() as u32).to_le_bytes());
+    outer.data.extend(record);
+    outer
 }
 
 fn join(exchange: &mut Exchange) -> Member {
@@ -110,7 +124,36 @@ fn x6_what_needs_no_signature_may_be_called_by_anyone() {
     let mut exchange = with_hostile_program();
     let member = join(&mut exchange);
     let sync = slab::sync(&exchange.slab, &member.escrow, member.account);
-    ok(exchange
+    let receipt = ok(exchange
         .session
         .send(&[through_hostile_program(&sync)], &[]));
+    // A reader that missed it would see a gap in the sequence.
+    assert!(
+        matches!(receipt.events[..], [Event::AccountSynced(_)]),
+        "{:?}",
+        receipt.events
+    );
+}
+
+#[test]
+fn records_that_another_program_writes_are_no_events() {
+    let mut exchange = with_hostile_program();
+    let member = join(&mut exchange);
+    let sync = slab::sync(&exchange.slab, &member.escrow, member.account);
+    let mut forged: AccountSynced = bytemuck::Zeroable::zeroed();
+    forged.tag = AccountSynced::TAG;
+    forged.credited_atoms = 1 << 60;
+    let shout = with_forged_record(&sync, bytemuck::bytes_of(&forged));
+    // Before and after a real instruction, within its caller and beside it.
+    let receipt = ok(exchange.session.send(&[sync.clone(), shout, sync], &[]));
+    let credits = receipt.events.iter().map(|event| match event {
+        Event::AccountSynced(synced) => synced.credited_atoms,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(credits.collect::<Vec<_>>(), [0, 0, 0]);
+    let records = receipt
+        .logs
+        .iter()
+        .filter(|line| line.starts_with("Program data: "));
+    assert_eq!(records.count(), 5, "three events and two forgeries");
 }
