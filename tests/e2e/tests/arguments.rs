@@ -232,38 +232,6 @@ fn a_frozen_account_places_nothing_and_cancels_all() {
 }
 
 #[test]
-fn an_order_that_a_hold_has_captured_is_not_cancelled() {
-    let (mut exchange, member, _) = joined();
-    let (order, generation) = handle(&ok(exchange.place(
-        &member,
-        OrderKind::PostOnly,
-        Side::Bid,
-        MARK - 5,
-        5,
-    )));
-    let slab_key = exchange.slab;
-    let reserve =
-        |slab: &mut flagstone_sdk::engine::Slab<'_>| slab.orders[order].reserved_lots = Lots(1);
-    exchange
-        .session
-        .edit_slab(&slab_key, reserve)
-        .expect("a slab");
-    let cancel = slab::cancel(
-        &slab_key,
-        &member.trader.pubkey(),
-        member.account,
-        order,
-        generation,
-    );
-    refused(
-        &mut exchange.session,
-        &[cancel],
-        &[&member.trader],
-        SlabError::OrderReserved,
-    );
-}
-
-#[test]
 fn more_than_a_level_can_count_does_not_rest_there() {
     let mut exchange = tiny(&[]);
     let most = (1 << 30) - 1;

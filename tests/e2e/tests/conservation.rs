@@ -17,6 +17,7 @@ use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::interface::slab::PoolId;
 use flagstone_sdk::slab;
 use flagstone_sdk::units::{Lots, Side, Slot};
+use solana_address::Address;
 use solana_signer::Signer;
 use std::collections::BTreeMap;
 
@@ -37,6 +38,8 @@ struct Market {
     /// left behind outside the band.
     centre: u32,
     refusals: BTreeMap<&'static str, u32>,
+    /// Lamports, owner and size of the slab's account at the start.
+    place: Option<(u64, Address, usize)>,
 }
 
 impl Market {
@@ -68,7 +71,10 @@ impl Market {
         let members = members.collect();
         let (random, handles) = (Random::new(seed), Vec::new());
         let refusals = BTreeMap::new();
+        let slab = exchange.session.svm.get_account(&slab_key);
+        let place = slab.map(|slab| (slab.lamports, slab.owner, slab.data.len()));
         Self {
+            place,
             exchange,
             members,
             reader,
@@ -208,6 +214,10 @@ impl Market {
         let backing = self.exchange.ledger().expect("a ledger").backing_atoms;
         let booked = self.exchange.vault().expect("a vault").booked_atoms;
         assert_eq!(free + backing, booked, "what is booked is not what is owed");
+        // Rule T11: nothing that happens moves the slab's lamports, owner or size.
+        let slab = session.svm.get_account(&self.exchange.slab);
+        let place = slab.map(|slab| (slab.lamports, slab.owner, slab.data.len()));
+        assert_eq!(place, self.place, "the slab's account changed");
         let compare = |slab: &Slab<'_>| self.reader.assert_equals(slab);
         session
             .with_slab(&self.exchange.slab, compare)

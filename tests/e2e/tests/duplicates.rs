@@ -1,7 +1,8 @@
 //! The same account twice in one instruction, the same instruction twice.
 #![allow(missing_docs, reason = "tests")]
 
-use flagstone_e2e_tests::forge::swapped;
+use core::mem::offset_of;
+use flagstone_e2e_tests::forge::{swapped, while_changed};
 use flagstone_e2e_tests::refusal::{DUPLICATE, Why, refused};
 use flagstone_e2e_tests::tiny::{capacities, new_slab};
 use flagstone_e2e_tests::{QUOTE, audit, exchange, ok};
@@ -11,6 +12,7 @@ use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::interface::router::Escrow;
 use flagstone_sdk::{address, router, slab};
+use solana_account::Account;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -210,6 +212,23 @@ fn x2_of_two_escrows_bound_to_one_account_only_the_first_opens_it() {
         bound_to(&exchange, &late_escrow)
     );
     audit(&exchange);
+}
+
+#[test]
+fn x2_an_account_opens_only_with_the_generation_it_was_bound_to() {
+    let (mut exchange, _) = joined();
+    let (_, escrow) = bound(&mut exchange);
+    let open = [slab::open_account(&exchange.slab, &escrow)];
+    let at = offset_of!(Escrow, bound_generation);
+    for generation in [0, 2, u32::MAX] {
+        let set = |account: &mut Account| {
+            account.data[at..at + 4].copy_from_slice(&u32::to_le_bytes(generation));
+        };
+        while_changed(&mut exchange.session, &escrow, set, |session| {
+            refused(session, &open, &[], SlabError::NotBound);
+        });
+    }
+    ok(exchange.session.send(&open, &[]));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use core::mem::offset_of;
 use flagstone_e2e_tests::forge::{account, plant, plant_copy, spoilers, stranger, while_changed};
 use flagstone_e2e_tests::refusal::{NOT_WRITABLE, refused};
-use flagstone_e2e_tests::tiny::{capacities, new_slab};
+use flagstone_e2e_tests::tiny::{capacities, header, new_slab};
 use flagstone_e2e_tests::{MARK, QUOTE, exchange, ok};
 use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Member};
@@ -188,7 +188,11 @@ fn every_instruction(exchange: &Exchange, member: &Member) -> Vec<Instruction> {
 #[test]
 fn spoiled_slabs_are_refused() {
     let (mut exchange, member) = joined();
-    for spoil in spoilers() {
+    let layout = header(&exchange).layout_bytes as usize;
+    let cut = |slab: &mut Account| slab.data.truncate(layout - 1);
+    let ways = spoilers().map(|spoil| Box::new(spoil) as Box<dyn FnOnce(&mut Account)>);
+    let ways = ways.into_iter().chain([Box::new(cut) as _]);
+    for spoil in ways {
         let slab_key = exchange.slab;
         let all = every_instruction(&exchange, &member);
         let admin = exchange.admin.insecure_clone();
