@@ -1,0 +1,54 @@
+//! The `flagstone` command.
+//!
+//! | module | room for |
+//! |---|---|
+//! | [`layout`] | where the bytes of a slab go |
+//! | [`demo`] | an exchange at work, told as it happens |
+//! | [`flow`] | order flow, recorded or generated, and replaying it |
+//! | [`venue`] | where operations run: the programs in an SVM, or the bare engine |
+//! | [`checks`] | what has to hold at the end of a run |
+//! | [`compute`], [`table`] | compute units out of logs; tables and numbers |
+
+mod checks;
+mod compute;
+mod demo;
+mod flow;
+mod layout;
+mod replay;
+mod table;
+mod venue;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Debug, Parser)]
+#[command(name = "flagstone", version, about = "An exchange suite for Solana")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show where the bytes of a slab go
+    Layout(layout::Args),
+    /// Run an exchange in the embedded SVM and tell what happens
+    Demo(demo::Args),
+    /// Replay order flow and compare the book with a model
+    Replay(replay::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Layout(args) => layout::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Replay(args) => replay::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
