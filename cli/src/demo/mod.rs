@@ -1,0 +1,46 @@
+//! `flagstone demo`: an exchange at work, told as it happens.
+//!
+//! | module | room for |
+//! |---|---|
+//! | [`story`] | the stage: people, their money, telling and measuring |
+//! | [`chapters`] | what happens, one function per chapter |
+//! | [`tables`] | compute units and balances |
+
+mod chapters;
+mod story;
+mod tables;
+
+use crate::replay::{self, GENERATED_EVENTS, Options};
+use anyhow::{Result, ensure};
+use std::path::PathBuf;
+
+/// Instructions per transaction of the demo's flow.
+const BATCH: usize = 8;
+
+/// Arguments of `flagstone demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Databento market-by-order file for the flow, .dbn or .dbn.zst [default: a generated flow]
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When something cannot be read or started, a transaction fails that should
+/// not, or a check does not hold.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let events = args.options.events.unwrap_or(GENERATED_EVENTS);
+    // Read before the story starts, so that a wrong path is told at once.
+    let feed = replay::feed(args.data.as_deref(), &args.options, events)?;
+    let mut holds = chapters::tell(&args.options.programs)?;
+    println!("\nPart two: order flow through a fresh slab of the same size\n");
+    let report = replay::replay(&feed, &args.options, false, BATCH)?;
+    holds &= report.print();
+    ensure!(holds, "a check does not hold");
+    println!("\nEverything holds.");
+    Ok(())
+}
