@@ -47,6 +47,8 @@ pub fn instrument() -> InstrumentParams {
         mark_move_max: Ticks(1_000),
         mark_age: Slot(4),
         mark_lots_min: Lots(1),
+        kill_band: Ppm(10_000),
+        hold_fee: Ppm(1),
     }
 }
 

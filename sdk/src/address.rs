@@ -9,8 +9,15 @@ pub const ROUTER: Address = Address::new_from_array(ROUTER_ID);
 /// Address of the Slab program.
 pub const SLAB: Address = Address::new_from_array(SLAB_ID);
 /// Address of the SPL Token program.
-pub const TOKEN: Address =
-    Address::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+pub const TOKEN: Address = Address::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+
+/// Address of the loader that deploys upgradeable programs.
+pub const LOADER: Address = Address::from_str_const("BPFLoaderUpgradeab1e11111111111111111111111");
+
+/// Account that holds a program's code and the slot of its deployment.
+pub fn program_data(program: &Address) -> Address {
+    Address::find_program_address(&[program.as_ref()], &LOADER).0
+}
 
 fn router(seeds: &[&[u8]]) -> Address {
     Address::find_program_address(seeds, &ROUTER).0

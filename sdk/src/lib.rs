@@ -9,6 +9,7 @@
 //! | [`address`] | program ids and derived addresses |
 //! | [`router`] | instructions of the Router |
 //! | [`slab`] | instructions of the Slab, creating a slab |
+//! | [`route`] | an order over several slabs: reserve, open, commit, settle |
 //! | [`events`] | events out of transaction logs |
 //! | [`embedded`] | the real programs in an embedded SVM (feature `embedded`) |
 
@@ -17,6 +18,7 @@ pub mod address;
 pub mod embedded;
 #[cfg(feature = "embedded")]
 pub mod events;
+pub mod route;
 pub mod router;
 pub mod slab;
 

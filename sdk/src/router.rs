@@ -8,7 +8,11 @@ use solana_instruction::{AccountMeta, Instruction};
 const SYSTEM: Address = solana_system_interface::program::ID;
 
 fn instruction(data: Vec<u8>, accounts: Vec<AccountMeta>) -> Instruction {
-    Instruction { program_id: address::ROUTER, accounts, data }
+    Instruction {
+        program_id: address::ROUTER,
+        accounts,
+        data,
+    }
 }
 
 /// Creates the configuration and the quote vault; `admin` signs and pays.
@@ -36,6 +40,8 @@ pub fn register_slab(admin: &Address, slab: &Address, mint: &Address) -> Instruc
             AccountMeta::new(*admin, true),
             AccountMeta::new(address::config(), false),
             AccountMeta::new_readonly(*slab, false),
+            AccountMeta::new_readonly(address::SLAB, false),
+            AccountMeta::new_readonly(address::program_data(&address::SLAB), false),
             AccountMeta::new(address::slab_entry(slab), false),
             AccountMeta::new(address::slab_ledger(slab, mint), false),
             AccountMeta::new_readonly(SYSTEM, false),
@@ -136,6 +142,88 @@ pub fn fund_slab(
             AccountMeta::new(address::slab_ledger(slab, mint), false),
             AccountMeta::new_readonly(address::slab_entry(slab), false),
             AccountMeta::new_readonly(*slab, false),
+        ],
+    )
+}
+
+/// Moves `amount_atoms` of portfolio cash to the token account `destination`;
+/// `owner` signs.
+pub fn withdraw(
+    owner: &Address,
+    mint: &Address,
+    destination: &Address,
+    amount_atoms: u64,
+) -> Instruction {
+    let mut data = vec![number::WITHDRAW];
+    data.extend(amount_atoms.to_le_bytes());
+    instruction(
+        data,
+        vec![
+            AccountMeta::new_readonly(*owner, true),
+            AccountMeta::new_readonly(address::config(), false),
+            AccountMeta::new(address::portfolio(owner), false),
+            AccountMeta::new(address::vault(mint), false),
+            AccountMeta::new(address::vault_tokens(mint), false),
+            AccountMeta::new_readonly(address::vault_authority(), false),
+            AccountMeta::new(*destination, false),
+            AccountMeta::new_readonly(address::TOKEN, false),
+        ],
+    )
+}
+
+/// Changes the session key of an escrow; `owner` signs. The slab takes it over
+/// on the next [`crate::slab::sync`].
+pub fn set_trader(
+    owner: &Address,
+    slab: &Address,
+    mint: &Address,
+    trader: &Address,
+) -> Instruction {
+    let mut data = vec![number::SET_TRADER];
+    data.extend(trader.as_ref());
+    instruction(
+        data,
+        vec![
+            AccountMeta::new_readonly(*owner, true),
+            AccountMeta::new(address::escrow(slab, owner, mint), false),
+        ],
+    )
+}
+
+/// Books what one slab account owes and is owed. Anyone may send it.
+pub fn settle(owner: &Address, slab: &Address, mint: &Address) -> Instruction {
+    instruction(vec![number::SETTLE], settle_accounts(owner, slab, mint))
+}
+
+/// Returns what the expired capability `cap` has left. Anyone may send it.
+pub fn refund(owner: &Address, slab: &Address, mint: &Address, cap: u8) -> Instruction {
+    instruction(
+        vec![number::REFUND, cap],
+        settle_accounts(owner, slab, mint),
+    )
+}
+
+fn settle_accounts(owner: &Address, slab: &Address, mint: &Address) -> Vec<AccountMeta> {
+    vec![
+        AccountMeta::new(address::portfolio(owner), false),
+        AccountMeta::new(address::escrow(slab, owner, mint), false),
+        AccountMeta::new(address::slab_ledger(slab, mint), false),
+        AccountMeta::new(address::slab_entry(slab), false),
+        AccountMeta::new_readonly(*slab, false),
+        AccountMeta::new_readonly(address::program_data(&address::SLAB), false),
+    ]
+}
+
+/// Records the deployment of the slab's program anew; the administrator signs.
+pub fn attest_slab(admin: &Address, slab: &Address) -> Instruction {
+    instruction(
+        vec![number::ATTEST_SLAB],
+        vec![
+            AccountMeta::new_readonly(*admin, true),
+            AccountMeta::new_readonly(address::config(), false),
+            AccountMeta::new(address::slab_entry(slab), false),
+            AccountMeta::new_readonly(address::SLAB, false),
+            AccountMeta::new_readonly(address::program_data(&address::SLAB), false),
         ],
     )
 }

@@ -1,7 +1,10 @@
 //! Instructions of the Slab, and creating one.
 
 use crate::address;
+use flagstone_interface::Record;
 use flagstone_interface::instruction::slab as number;
+use flagstone_interface::slab::{PoolId, Reservation, SlabHeader, item_at};
+use flagstone_slab_engine::holds::Reserve;
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::orders::{Place, Take};
 use flagstone_slab_engine::{Capacities, SlabSize};
@@ -10,7 +13,11 @@ use solana_instruction::{AccountMeta, Instruction};
 
 fn instruction(data: Vec<u8>, slab: &Address, other: AccountMeta) -> Instruction {
     let accounts = vec![AccountMeta::new(*slab, false), other];
-    Instruction { program_id: address::SLAB, accounts, data }
+    Instruction {
+        program_id: address::SLAB,
+        accounts,
+        data,
+    }
 }
 
 /// A slab to create.
@@ -105,6 +112,8 @@ pub fn add_instrument(
         params.mark_move_max.0,
         params.mark_age.0,
         params.mark_lots_min.0,
+        params.kill_band.0,
+        params.hold_fee.0,
     ];
     for word in words {
         data.extend(word.to_le_bytes());
@@ -168,4 +177,105 @@ pub fn take(slab: &Address, trader: &Address, take: &Take) -> Instruction {
         data.extend(word.to_le_bytes());
     }
     instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
+
+/// Captures resting quantity; the account's session key signs.
+pub fn reserve(slab: &Address, trader: &Address, order: &Reserve) -> Instruction {
+    let mut data = vec![number::RESERVE];
+    data.extend((order.account as u16).to_le_bytes());
+    data.extend([order.instrument, order.side as u8]);
+    for word in [order.limit.0, order.lots.0, order.lots_min.0, order.ttl.0] {
+        data.extend(word.to_le_bytes());
+    }
+    data.extend(order.route_id.to_le_bytes());
+    instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
+
+/// Trades a hold against the capability `cap` of `escrow`; the account's
+/// session key signs.
+pub fn commit(
+    slab: &Address,
+    trader: &Address,
+    escrow: &Address,
+    account: u16,
+    hold: HoldHandle,
+    cap: u8,
+) -> Instruction {
+    let mut data = vec![number::COMMIT];
+    data.extend(account.to_le_bytes());
+    data.extend(hold.index.to_le_bytes());
+    data.extend(hold.generation.to_le_bytes());
+    data.push(cap);
+    let mut commit = instruction(data, slab, AccountMeta::new_readonly(*trader, true));
+    commit
+        .accounts
+        .push(AccountMeta::new_readonly(*escrow, false));
+    commit
+}
+
+/// Ends a hold without trading; the account's session key signs. A stale
+/// handle is ignored.
+pub fn cancel_hold(
+    slab: &Address,
+    trader: &Address,
+    account: u16,
+    hold: HoldHandle,
+) -> Instruction {
+    let mut data = vec![number::CANCEL_HOLD];
+    data.extend(account.to_le_bytes());
+    data.extend(hold.index.to_le_bytes());
+    data.extend(hold.generation.to_le_bytes());
+    instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
+
+/// Ends the expired holds among `count` records from `first`, 64 at most.
+/// Anyone may send it.
+pub fn expire_holds(slab: &Address, first: u32, count: u16) -> Instruction {
+    let mut data = vec![number::EXPIRE_HOLDS];
+    data.extend(first.to_le_bytes());
+    data.extend(count.to_le_bytes());
+    let accounts = vec![AccountMeta::new(*slab, false)];
+    Instruction {
+        program_id: address::SLAB,
+        accounts,
+        data,
+    }
+}
+
+/// Frees the record of a hold that the Router has booked. Anyone may send it.
+pub fn free_hold(slab: &Address, escrow: &Address, hold: u32) -> Instruction {
+    let mut data = vec![number::FREE_HOLD];
+    data.extend(hold.to_le_bytes());
+    instruction(data, slab, AccountMeta::new_readonly(*escrow, false))
+}
+
+/// Gives cash back to the escrow, to be paid by [`crate::router::settle`]; the
+/// account's session key signs.
+pub fn release(slab: &Address, trader: &Address, account: u16, amount_atoms: u64) -> Instruction {
+    let mut data = vec![number::RELEASE];
+    data.extend(account.to_le_bytes());
+    data.extend(amount_atoms.to_le_bytes());
+    instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
+
+/// Which hold: a slot of the pool and the generation that it was handed out in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldHandle {
+    /// Index.
+    pub index: u32,
+    /// Generation of that index.
+    pub generation: u32,
+}
+
+impl HoldHandle {
+    /// The hold that the next `reserve` on a slab will make, read from its bytes.
+    ///
+    /// `None` when the bytes are no slab or the pool is full.
+    pub fn next(slab_data: &[u8]) -> Option<Self> {
+        let header = SlabHeader::read(slab_data)?;
+        let index = header.pool(PoolId::Reservations).next_index()?;
+        let record: &Reservation = item_at(slab_data, PoolId::Reservations, index)?;
+        let generation = record.generation.wrapping_add(1).max(1);
+        Some(Self { index, generation })
+    }
 }

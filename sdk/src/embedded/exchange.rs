@@ -33,6 +33,17 @@ pub struct Member {
     pub account: u16,
 }
 
+/// A member's account at one slab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// The slab.
+    pub slab: Address,
+    /// Escrow at it.
+    pub escrow: Address,
+    /// Account index at it.
+    pub account: u16,
+}
+
 /// A Router with one registered slab.
 pub struct Exchange {
     /// The chain that it runs on.
@@ -65,6 +76,8 @@ pub fn standard_instrument(mark: Ticks) -> InstrumentParams {
         mark_move_max: Ticks(mark.0 / 200 + 1),
         mark_age: Slot(4),
         mark_lots_min: Lots(5),
+        kill_band: Ppm(10_000),
+        hold_fee: Ppm(1),
     }
 }
 
@@ -80,7 +93,12 @@ impl Exchange {
         let slab = create_slab(&mut session, &admin, &mint, "main", size)?;
         let register = router::register_slab(&admin.pubkey(), &slab, &mint);
         session.send_large(&[register], &[&admin])?;
-        Ok(Self { session, admin, mint, slab })
+        Ok(Self {
+            session,
+            admin,
+            mint,
+            slab,
+        })
     }
 
     /// Adds an instrument to the slab.
@@ -123,8 +141,51 @@ impl Exchange {
             slab::open_account(&self.slab, &escrow),
         ];
         self.session.send_large(&bind, &[&wallet])?;
-        let bound = self.session.record::<Escrow>(&escrow).map_or(0, |escrow| escrow.bound_account);
-        Ok(Member { wallet, trader, tokens, escrow, account: bound as u16 })
+        let bound = self
+            .session
+            .record::<Escrow>(&escrow)
+            .map_or(0, |escrow| escrow.bound_account);
+        Ok(Member {
+            wallet,
+            trader,
+            tokens,
+            escrow,
+            account: bound as u16,
+        })
+    }
+
+    /// Creates and registers a further slab.
+    ///
+    /// # Errors
+    /// The first transaction that failed.
+    pub fn add_slab(&mut self, seed: &str, size: SlabSize) -> Outcome<Address> {
+        let slab = create_slab(&mut self.session, &self.admin, &self.mint, seed, size)?;
+        let register = router::register_slab(&self.admin.pubkey(), &slab, &self.mint);
+        self.session.send_large(&[register], &[&self.admin])?;
+        Ok(slab)
+    }
+
+    /// Opens an account for a member at a further slab, traded by the same
+    /// session key, without any cash.
+    ///
+    /// # Errors
+    /// The first transaction that failed.
+    pub fn add_seat(&mut self, member: &Member, slab: &Address) -> Outcome<Seat> {
+        let owner = member.wallet.pubkey();
+        let escrow = address::escrow(slab, &owner, &self.mint);
+        let open = [
+            router::open_escrow(&owner, slab, &self.mint, &member.trader.pubkey()),
+            router::bind_escrow(&owner, slab, &self.mint),
+            slab::open_account(slab, &escrow),
+        ];
+        self.session.send_large(&open, &[&member.wallet])?;
+        let bound = self.session.record::<Escrow>(&escrow);
+        let account = bound.map_or(0, |escrow| escrow.bound_account) as u16;
+        Ok(Seat {
+            slab: *slab,
+            escrow,
+            account,
+        })
     }
 
     /// A token account of `owner` with freshly minted tokens.
@@ -140,7 +201,8 @@ impl Exchange {
         let admin = self.admin.pubkey();
         let mint = token::mint_to(&address::TOKEN, &self.mint, &key, &admin, &[], atoms);
         let instructions = [create, built(initialize), built(mint)];
-        self.session.send_large(&instructions, &[&account, &self.admin])?;
+        self.session
+            .send_large(&instructions, &[&account, &self.admin])?;
         Ok(key)
     }
 
@@ -188,7 +250,10 @@ impl Exchange {
         lots: u32,
     ) -> Outcome<Receipt> {
         let order = member.order(kind, side, ticks, lots);
-        self.trade(member, slab::place(&self.slab, &member.trader.pubkey(), &order))
+        self.trade(
+            member,
+            slab::place(&self.slab, &member.trader.pubkey(), &order),
+        )
     }
 
     /// Trades on instrument 0 at once, for at least `lots_min`.
@@ -204,7 +269,10 @@ impl Exchange {
         lots_min: u32,
     ) -> Outcome<Receipt> {
         let take = member.taking(side, limit, lots, lots_min);
-        self.trade(member, slab::take(&self.slab, &member.trader.pubkey(), &take))
+        self.trade(
+            member,
+            slab::take(&self.slab, &member.trader.pubkey(), &take),
+        )
     }
 
     /// Cancels an order by handle.
@@ -219,7 +287,8 @@ impl Exchange {
 
     /// The member's portfolio.
     pub fn portfolio(&self, member: &Member) -> Option<Portfolio> {
-        self.session.record(&address::portfolio(&member.wallet.pubkey()))
+        self.session
+            .record(&address::portfolio(&member.wallet.pubkey()))
     }
 
     /// The vault of the quote mint.
@@ -229,16 +298,27 @@ impl Exchange {
 
     /// What the Router holds for the slab.
     pub fn ledger(&self) -> Option<SlabLedger> {
-        self.session.record(&address::slab_ledger(&self.slab, &self.mint))
+        self.session
+            .record(&address::slab_ledger(&self.slab, &self.mint))
     }
 
     /// Tokens in the vault, in atoms.
     pub fn vault_tokens(&self) -> u64 {
-        self.session.token_balance(&address::vault_tokens(&self.mint))
+        self.session
+            .token_balance(&address::vault_tokens(&self.mint))
     }
 }
 
 impl Member {
+    /// The member's account at the exchange's first slab.
+    pub fn seat(&self, exchange: &Exchange) -> Seat {
+        Seat {
+            slab: exchange.slab,
+            escrow: self.escrow,
+            account: self.account,
+        }
+    }
+
     /// An order of this member on instrument 0, good till cancelled.
     pub fn order(&self, kind: OrderKind, side: Side, ticks: u32, lots: u32) -> Place {
         Place {
@@ -280,8 +360,9 @@ pub fn create_slab(
     size: SlabSize,
 ) -> Outcome<Address> {
     let mut new = NewSlab::preset(authority.pubkey(), seed, *mint, size);
-    new.rent_lamports =
-        session.svm.minimum_balance_for_rent_exemption(new.account_bytes as usize);
+    new.rent_lamports = session
+        .svm
+        .minimum_balance_for_rent_exemption(new.account_bytes as usize);
     let instructions = new.instructions().expect("preset seeds are short");
     session.send_large(&instructions, &[authority])?;
     Ok(new.address().expect("preset seeds are short"))
@@ -291,8 +372,7 @@ fn create_mint(session: &mut Session, authority: &Keypair) -> Outcome<Address> {
     let mint = Keypair::new();
     let key = mint.pubkey();
     let create = create_account(session, &key, <Mint as solana_program_pack::Pack>::LEN);
-    let initialize =
-        token::initialize_mint2(&address::TOKEN, &key, &authority.pubkey(), None, 6);
+    let initialize = token::initialize_mint2(&address::TOKEN, &key, &authority.pubkey(), None, 6);
     session.send_large(&[create, built(initialize)], &[&mint])?;
     Ok(key)
 }

@@ -7,5 +7,5 @@
 pub mod exchange;
 mod session;
 
-pub use exchange::{Exchange, Member};
+pub use exchange::{Exchange, Member, Seat};
 pub use session::{Failure, Receipt, Session, SessionError};

@@ -8,16 +8,21 @@ use flagstone_slab_engine::Slab;
 use litesvm::LiteSVM;
 use solana_account::Account;
 use solana_address::Address;
+use solana_address_lookup_table_interface::instruction as lookup;
 use solana_clock::Clock;
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::Instruction;
 use solana_instruction_error::InstructionError;
 use solana_keypair::Keypair;
-use solana_message::Message;
+use solana_message::{AddressLookupTableAccount, Message, VersionedMessage, v0};
 use solana_signer::Signer;
-use solana_transaction::Transaction;
+use solana_slot_hashes::SlotHashes;
+use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 use std::path::{Path, PathBuf};
+
+/// Most bytes of a transaction on the wire.
+pub(crate) const TRANSACTION_BYTES_MAX: usize = 1_232;
 
 /// Why a session could not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +60,17 @@ pub struct Failure {
     pub logs: Vec<String>,
 }
 
+impl Failure {
+    /// A transaction that could not be sent: a signer is missing or it is too long.
+    fn unsent() -> Self {
+        Self {
+            error: TransactionError::SanitizeFailure,
+            code: None,
+            logs: Vec::new(),
+        }
+    }
+}
+
 fn explain(code: &Option<u32>) -> String {
     let text = code.and_then(|code| {
         SlabError::from_code(code)
@@ -79,9 +95,13 @@ impl Session {
     pub fn start(folder: &Path) -> Result<Self, SessionError> {
         // Benchmarks and replays repeat the same transaction, so each one
         // would be refused as already processed if its history were kept.
-        let mut svm = LiteSVM::new().with_transaction_history(0).with_log_bytes_limit(Some(10_000));
-        for (id, name) in [(address::ROUTER, "flagstone_router"), (address::SLAB, "flagstone_slab")]
-        {
+        let mut svm = LiteSVM::new()
+            .with_transaction_history(0)
+            .with_log_bytes_limit(Some(10_000));
+        for (id, name) in [
+            (address::ROUTER, "flagstone_router"),
+            (address::SLAB, "flagstone_slab"),
+        ] {
             let file = folder.join(name).with_extension("so");
             if !file.is_file() {
                 return Err(SessionError::NotBuilt(file));
@@ -109,7 +129,10 @@ impl Session {
     }
 
     fn fund(&mut self, key: &Address, lamports: u64) {
-        let account = Account { lamports, ..Account::default() };
+        let account = Account {
+            lamports,
+            ..Account::default()
+        };
         // A system account without data is always accepted.
         let _ = self.svm.set_account(*key, account);
     }
@@ -134,11 +157,68 @@ impl Session {
         instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<Receipt, Box<Failure>> {
-        let message = Message::new(instructions, Some(&self.payer.pubkey()));
+        let hash = self.svm.latest_blockhash();
+        let message = Message::new_with_blockhash(instructions, Some(&self.payer.pubkey()), &hash);
+        self.submit(VersionedMessage::Legacy(message), signers)
+    }
+
+    /// Sends one transaction that names most accounts by a lookup table.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub fn send_with_table(
+        &mut self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+        table: &AddressLookupTableAccount,
+    ) -> Result<Receipt, Box<Failure>> {
+        let hash = self.svm.latest_blockhash();
+        let tables = std::slice::from_ref(table);
+        let message = v0::Message::try_compile(&self.payer.pubkey(), instructions, tables, hash)
+            .map_err(|_| Box::new(Failure::unsent()))?;
+        self.submit(VersionedMessage::V0(message), signers)
+    }
+
+    /// Puts addresses into a new lookup table and waits until it is usable.
+    ///
+    /// # Errors
+    /// The failed transaction.
+    pub fn create_lookup_table(
+        &mut self,
+        addresses: &[Address],
+    ) -> Result<AddressLookupTableAccount, Box<Failure>> {
+        let payer = self.payer.pubkey();
+        // The table's address derives from a slot that the chain remembers.
+        let recent = self.slot() - 1;
+        let hash = self.svm.latest_blockhash();
+        self.svm.set_sysvar(&SlotHashes::new(&[(recent, hash)]));
+        let (create, key) = lookup::create_lookup_table(payer, payer, recent);
+        self.send(&[create], &[])?;
+        // An extension carries 32 bytes per address.
+        for part in addresses.chunks(20) {
+            let extend = lookup::extend_lookup_table(key, payer, Some(payer), part.to_vec());
+            self.send(&[extend], &[])?;
+        }
+        self.warp_to(self.slot() + 1);
+        Ok(AddressLookupTableAccount {
+            key,
+            addresses: addresses.to_vec(),
+        })
+    }
+
+    fn submit(
+        &mut self,
+        message: VersionedMessage,
+        signers: &[&Keypair],
+    ) -> Result<Receipt, Box<Failure>> {
         let mut keys = vec![&self.payer];
         keys.extend(signers);
-        let transaction = Transaction::new(&keys, message, self.svm.latest_blockhash());
-        let bytes = transaction.message_data().len() + 1 + 64 * transaction.signatures.len();
+        let transaction = VersionedTransaction::try_new(message, &keys)
+            .map_err(|_| Box::new(Failure::unsent()))?;
+        let bytes = transaction.message.serialize().len() + 1 + 64 * transaction.signatures.len();
+        if bytes > TRANSACTION_BYTES_MAX {
+            return Err(Box::new(Failure::unsent()));
+        }
         match self.svm.send_transaction(transaction) {
             Ok(meta) => Ok(Receipt {
                 compute_units: meta.compute_units_consumed,
@@ -153,7 +233,11 @@ impl Session {
                     }
                     _ => None,
                 };
-                Err(Box::new(Failure { error: failed.err, code, logs: failed.meta.logs }))
+                Err(Box::new(Failure {
+                    error: failed.err,
+                    code,
+                    logs: failed.meta.logs,
+                }))
             }
         }
     }
@@ -174,7 +258,10 @@ impl Session {
 
     /// Bytes of an account; empty when there is none.
     pub fn data(&self, key: &Address) -> Vec<u8> {
-        self.svm.get_account(key).map(|account| account.data).unwrap_or_default()
+        self.svm
+            .get_account(key)
+            .map(|account| account.data)
+            .unwrap_or_default()
     }
 
     /// A Router record, copied; `None` when the account is not one.
@@ -239,7 +326,10 @@ impl AlignedBytes {
     fn copy_of(data: &[u8]) -> Self {
         let mut words = vec![0u64; data.len().div_ceil(8)];
         bytemuck::cast_slice_mut(&mut words)[..data.len()].copy_from_slice(data);
-        Self { words, bytes: data.len() }
+        Self {
+            words,
+            bytes: data.len(),
+        }
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {

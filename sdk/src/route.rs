@@ -1,0 +1,219 @@
+//! An order over several slabs: reserve, open, commit, settle.
+//!
+//! ```text
+//! slab.reserve   on every slab   captures quantity at its prices and locks it
+//! router.open_route              checks the holds against what the owner
+//!                                signed, mints one capability per hold
+//! slab.commit    on every slab   trades, charges its capability
+//! router.settle_route            books the charges, refunds the rest
+//! ```
+//! In one transaction a failing step undoes all of them. In several, what is
+//! captured and pledged stays so until its expiry; what then is not committed
+//! ends by `expire_holds` and `refund`.
+
+use crate::address;
+use crate::slab::{self, HoldHandle};
+use flagstone_interface::instruction::router as number;
+use flagstone_slab_engine::holds::Reserve;
+use flagstone_units::Side;
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+
+/// Legs of one route: five full slabs are what a transaction can load.
+pub const LEGS_MAX: usize = 5;
+
+/// Why a route cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// No leg, or more than a transaction can load.
+    #[error("a route has one to {LEGS_MAX} legs")]
+    BadLegs,
+    /// Two legs on one slab.
+    #[error("a route names each slab once")]
+    SameSlab,
+    /// Legs that buy and legs that sell.
+    #[error("all legs of a route are on one side")]
+    MixedSides,
+}
+
+/// One leg: what to reserve on one slab, and what it may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteLeg {
+    /// The slab.
+    pub slab: Address,
+    /// What to reserve; its route id is set by the route.
+    pub reserve: Reserve,
+    /// The hold that the reserve will make: [`HoldHandle::next`] of the slab.
+    pub hold: HoldHandle,
+    /// Capability record of the escrow to use; must not be live.
+    pub cap: u8,
+    /// Most that the hold may charge, in atoms.
+    pub max_charge_atoms: u64,
+}
+
+/// An order over several slabs.
+#[derive(Clone, Debug)]
+pub struct Route {
+    owner: Address,
+    trader: Address,
+    mint: Address,
+    route_id: u64,
+    side: Side,
+    lots_min: u64,
+    notional_limit_atoms: u64,
+    legs: Vec<RouteLeg>,
+}
+
+impl Route {
+    /// A route of `owner`, traded by the session key `trader` at every slab.
+    ///
+    /// `notional_limit_atoms` is the blended limit: the most that buying all
+    /// legs may cost, the least that selling them must bring.
+    ///
+    /// # Errors
+    /// [`RouteError`].
+    pub fn new(
+        owner: Address,
+        trader: Address,
+        mint: Address,
+        route_id: u64,
+        lots_min: u64,
+        notional_limit_atoms: u64,
+        mut legs: Vec<RouteLeg>,
+    ) -> Result<Self, RouteError> {
+        let Some(first) = legs.first() else {
+            return Err(RouteError::BadLegs);
+        };
+        if legs.len() > LEGS_MAX {
+            return Err(RouteError::BadLegs);
+        }
+        let side = first.reserve.side;
+        if legs.iter().any(|leg| leg.reserve.side != side) {
+            return Err(RouteError::MixedSides);
+        }
+        // The Router wants slabs in ascending order, so that none is named twice.
+        legs.sort_by_key(|leg| leg.slab.to_bytes());
+        if legs.windows(2).any(|pair| pair[0].slab == pair[1].slab) {
+            return Err(RouteError::SameSlab);
+        }
+        for leg in &mut legs {
+            leg.reserve.route_id = route_id;
+        }
+        Ok(Self {
+            owner,
+            trader,
+            mint,
+            route_id,
+            side,
+            lots_min,
+            notional_limit_atoms,
+            legs,
+        })
+    }
+
+    /// The legs in the order in which they are executed.
+    pub fn legs(&self) -> &[RouteLeg] {
+        &self.legs
+    }
+
+    /// All four steps, for one transaction. The owner and the trader sign.
+    pub fn instructions(&self) -> Vec<Instruction> {
+        let mut all = self.reserve();
+        all.push(self.open());
+        all.extend(self.commit());
+        all.push(self.settle());
+        all
+    }
+
+    /// The four steps apart, for a transaction each.
+    pub fn steps(&self) -> [Vec<Instruction>; 4] {
+        [
+            self.reserve(),
+            vec![self.open()],
+            self.commit(),
+            vec![self.settle()],
+        ]
+    }
+
+    /// One `slab.reserve` per leg; the trader signs.
+    pub fn reserve(&self) -> Vec<Instruction> {
+        let reserve = |leg: &RouteLeg| slab::reserve(&leg.slab, &self.trader, &leg.reserve);
+        self.legs.iter().map(reserve).collect()
+    }
+
+    /// `router.open_route`; the owner signs.
+    pub fn open(&self) -> Instruction {
+        let mut data = vec![number::OPEN_ROUTE];
+        data.extend(self.route_id.to_le_bytes());
+        data.push(self.side as u8);
+        data.extend(self.lots_min.to_le_bytes());
+        data.extend(self.notional_limit_atoms.to_le_bytes());
+        data.extend((self.legs.len() as u32).to_le_bytes());
+        for leg in &self.legs {
+            data.extend(leg.hold.index.to_le_bytes());
+            data.extend(leg.hold.generation.to_le_bytes());
+            data.extend(leg.max_charge_atoms.to_le_bytes());
+            data.extend(leg.reserve.lots_min.0.to_le_bytes());
+            data.push(leg.cap);
+        }
+        let mut accounts = vec![
+            AccountMeta::new_readonly(self.owner, true),
+            AccountMeta::new(address::portfolio(&self.owner), false),
+        ];
+        accounts.extend(self.leg_accounts());
+        Instruction {
+            program_id: address::ROUTER,
+            accounts,
+            data,
+        }
+    }
+
+    /// One `slab.commit` per leg; the trader signs.
+    pub fn commit(&self) -> Vec<Instruction> {
+        let commit = |leg: &RouteLeg| {
+            let escrow = address::escrow(&leg.slab, &self.owner, &self.mint);
+            let account = leg.reserve.account as u16;
+            slab::commit(&leg.slab, &self.trader, &escrow, account, leg.hold, leg.cap)
+        };
+        self.legs.iter().map(commit).collect()
+    }
+
+    /// `router.settle_route`. Anyone may send it.
+    pub fn settle(&self) -> Instruction {
+        let mut data = vec![number::SETTLE_ROUTE];
+        data.extend(self.route_id.to_le_bytes());
+        let mut accounts = vec![AccountMeta::new(address::portfolio(&self.owner), false)];
+        accounts.extend(self.leg_accounts());
+        Instruction {
+            program_id: address::ROUTER,
+            accounts,
+            data,
+        }
+    }
+
+    /// Addresses worth a place in a lookup table: all but programs and signers.
+    pub fn lookup_addresses(&self) -> Vec<Address> {
+        let mut addresses = vec![address::portfolio(&self.owner)];
+        for account in self.leg_accounts() {
+            if !addresses.contains(&account.pubkey) {
+                addresses.push(account.pubkey);
+            }
+        }
+        addresses
+    }
+
+    /// Five accounts per leg, as the Router expects them.
+    fn leg_accounts(&self) -> Vec<AccountMeta> {
+        let program_data = address::program_data(&address::SLAB);
+        let leg = |leg: &RouteLeg| {
+            [
+                AccountMeta::new_readonly(address::slab_entry(&leg.slab), false),
+                AccountMeta::new_readonly(leg.slab, false),
+                AccountMeta::new_readonly(program_data, false),
+                AccountMeta::new(address::escrow(&leg.slab, &self.owner, &self.mint), false),
+                AccountMeta::new(address::slab_ledger(&leg.slab, &self.mint), false),
+            ]
+        };
+        self.legs.iter().flat_map(leg).collect()
+    }
+}
