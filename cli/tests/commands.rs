@@ -100,6 +100,13 @@ fn a_recorded_day_ends_with_equal_books() {
     let told = succeeds(&["replay", "--host", "--dbn", &file]);
     assert!(told.contains("68,792"), "{told}");
     succeeds(&["replay", "--host", "--dbn", &file, "--mode", "trade"]);
+
+    let cut = std::env::temp_dir().join(format!("flagstone-cut-{}.dbn.zst", std::process::id()));
+    let bytes = std::fs::read(&file).expect("the sample");
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).expect("a temporary file");
+    let told = fails(&["replay", "--host", "--dbn", cut.to_str().expect("a path")]);
+    std::fs::remove_file(&cut).expect("it was just written");
+    assert!(told.contains("cut short"), "{told}");
 }
 
 #[test]

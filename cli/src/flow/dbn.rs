@@ -2,13 +2,17 @@
 
 use super::{Action, Feed, Mode, Record};
 use anyhow::{Context, Result, bail, ensure};
-use dbn::decode::{DbnMetadata, DecodeRecord, DynDecoder};
-use dbn::{MboMsg, Schema, UNDEF_PRICE, VersionUpgradePolicy};
+use dbn::decode::dbn::Decoder;
+use dbn::decode::{DbnMetadata, DecodeRecord};
+use dbn::{MboMsg, Schema, UNDEF_PRICE};
 use flagstone_sdk::units::Side;
 use std::path::Path;
 
 /// Atoms of the quote mint per unit of its price: 6 decimals.
 const NANOS_PER_ATOM: i64 = 1_000;
+
+/// First bytes of a Zstandard frame.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Reads the first instrument of a `.dbn` or `.dbn.zst` file.
 ///
@@ -19,8 +23,18 @@ pub(crate) fn read(path: &Path) -> Result<Feed> {
     let about = std::fs::metadata(path).with_context(|| format!("{name} cannot be read"))?;
     ensure!(about.is_file(), "{name} is not a file");
     ensure!(about.len() > 0, "{name} is empty");
-    let mut decoder = DynDecoder::from_file(path, VersionUpgradePolicy::default())
+    let bytes = std::fs::read(path).with_context(|| format!("{name} cannot be read"))?;
+    let bytes = match bytes.starts_with(&ZSTD_MAGIC) {
+        true => zstd::decode_all(&bytes[..])
+            .with_context(|| format!("{name} is damaged or cut short"))?,
+        false => bytes,
+    };
+    let mut decoder = Decoder::<_>::new(&bytes[..])
         .with_context(|| format!("{name} is not a Databento (DBN) file"))?;
+    ensure!(
+        ends_whole(&bytes),
+        "{name} is cut short in the middle of a record"
+    );
     let metadata = decoder.metadata();
     let symbol = metadata
         .symbols
@@ -57,6 +71,22 @@ pub(crate) fn read(path: &Path) -> Result<Feed> {
         .to_string_lossy()
         .into_owned();
     build(source, symbol, &messages, left_out)
+}
+
+/// Whether the last record is whole, which the decoder does not tell: it takes
+/// a file that was cut short for one that ended.
+fn ends_whole(bytes: &[u8]) -> bool {
+    // "DBN", a version byte, the length of the metadata; then records, each
+    // with its length in words as the first byte.
+    let length = bytes.get(4..8).and_then(|length| length.try_into().ok());
+    let Some(length) = length.map(u32::from_le_bytes) else {
+        return false;
+    };
+    let mut at = 8 + length as usize;
+    while let Some(words) = bytes.get(at).filter(|words| **words > 0) {
+        at += usize::from(*words) * 4;
+    }
+    at == bytes.len()
 }
 
 /// Whether a message can become a record.
@@ -185,6 +215,16 @@ mod tests {
                 (Action::Fill, None, 19_199),
             ]
         );
+    }
+
+    #[test]
+    fn a_file_that_was_cut_short_is_noticed() {
+        // Metadata of two bytes, a record of eight.
+        let file = [
+            b'D', b'B', b'N', 3, 2, 0, 0, 0, 9, 9, 2, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        assert!(ends_whole(&file) && ends_whole(&file[..10]));
+        assert!(!ends_whole(&file[..17]) && !ends_whole(&file[..9]) && !ends_whole(&file[..5]));
     }
 
     #[test]
