@@ -16,9 +16,9 @@ use flagstone_sdk::interface::slab::PoolId;
 use flagstone_sdk::units::{Lots, Ppm, Side, SignedPpm, Slot, Ticks};
 
 /// Mark of the measured instrument.
-pub const MARK: u32 = 1_000_000;
+pub(crate) const MARK: u32 = 1_000_000;
 /// Distance of the best prices from the mark.
-pub const TOUCH: u32 = 100;
+pub(crate) const TOUCH: u32 = 100;
 /// Makers that share the book.
 const MAKERS: u32 = 400;
 /// Levels of one side; the pool holds 16,384 for all books.
@@ -26,10 +26,10 @@ const LEVELS: u32 = 6_000;
 /// Best levels of a side that hold one order each.
 const SINGLE_LEVELS: u32 = 16;
 /// Lots of every resting order.
-pub const LOTS: u32 = 10;
+pub(crate) const LOTS: u32 = 10;
 
 /// A deep instrument: wide price range, so that a full book has many levels.
-pub fn instrument() -> InstrumentParams {
+pub(crate) fn instrument() -> InstrumentParams {
     InstrumentParams {
         underlying_id: 1,
         symbol: *b"BENCH-PERP\0\0\0\0\0\0",
@@ -54,7 +54,7 @@ pub fn instrument() -> InstrumentParams {
 
 /// Rests `orders` orders, half on each side, best prices first. Every maker
 /// ends up with a position record, orders and margin of its own.
-pub fn fill(slab: &mut Slab<'_>, orders: u32, slot: Slot) -> Result<()> {
+pub(crate) fn fill(slab: &mut Slab<'_>, orders: u32, slot: Slot) -> Result<()> {
     let first = open_makers(slab, slot)?;
     let levels = LEVELS.min(orders / 4).max(1);
     for number in 0..orders {

@@ -7,6 +7,7 @@
 mod book;
 mod matrix;
 mod report;
+mod routes;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

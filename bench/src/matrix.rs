@@ -13,36 +13,37 @@ use std::path::Path;
 /// Book sizes.
 const RESTING: [u32; 3] = [1_000, 30_000, 59_000];
 /// Samples per operation.
-const SAMPLES: u32 = 21;
+pub(crate) const SAMPLES: u32 = 21;
 /// Money of the measured trader.
 const FUNDS: u64 = 1 << 45;
 
 /// One line of the matrix.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Row {
+pub(crate) struct Row {
     /// Operation.
-    pub op: String,
+    pub(crate) op: String,
     /// Orders in the book before it.
-    pub resting_orders: u64,
+    pub(crate) resting_orders: u64,
     /// Length of the slab account.
-    pub slab_bytes: u64,
+    pub(crate) slab_bytes: u64,
     /// Samples.
-    pub n: u64,
+    pub(crate) n: u64,
     /// Median compute units.
-    pub p50: u64,
+    pub(crate) p50: u64,
     /// Fewest compute units.
-    pub min: u64,
+    pub(crate) min: u64,
     /// Most compute units.
-    pub max: u64,
+    pub(crate) max: u64,
 }
 
 /// Measures every operation that exists.
-pub fn measure(programs: &Path) -> Result<Vec<Row>> {
+pub(crate) fn measure(programs: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for resting in RESTING {
         let mut bench = Bench::new(programs, resting)?;
         rows.extend(bench.run()?);
     }
+    rows.extend(crate::routes::measure(programs)?);
     let order = |row: &Row| {
         crate::report::OPERATIONS
             .iter()
@@ -205,21 +206,26 @@ impl Bench {
             .map_err(shown)
     }
 
-    fn row(&self, op: &str, mut samples: Vec<u64>) -> Row {
-        samples.sort_unstable();
-        Row {
-            op: op.to_owned(),
-            resting_orders: u64::from(self.resting),
-            slab_bytes: self.slab_bytes,
-            n: samples.len() as u64,
-            p50: samples[samples.len() / 2],
-            min: samples[0],
-            max: samples[samples.len() - 1],
-        }
+    fn row(&self, op: &str, samples: Vec<u64>) -> Row {
+        row(op, self.resting, self.slab_bytes, samples)
     }
 }
 
-fn shown(failure: Box<Failure>) -> anyhow::Error {
+/// A line of the matrix out of its samples.
+pub(crate) fn row(op: &str, resting: u32, slab_bytes: u64, mut samples: Vec<u64>) -> Row {
+    samples.sort_unstable();
+    Row {
+        op: op.to_owned(),
+        resting_orders: u64::from(resting),
+        slab_bytes,
+        n: samples.len() as u64,
+        p50: samples[samples.len() / 2],
+        min: samples[0],
+        max: samples[samples.len() - 1],
+    }
+}
+
+pub(crate) fn shown(failure: Box<Failure>) -> anyhow::Error {
     anyhow!("{failure}\n{}", failure.logs.join("\n"))
 }
 

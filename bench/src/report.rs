@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use comfy_table::{Cell, CellAlignment, Table};
 
 /// Operations whose names are fixed; those that do not exist yet have no row.
-pub const OPERATIONS: &[&str] = &[
+pub(crate) const OPERATIONS: &[&str] = &[
     "place_post_only",
     "cancel_handle",
     "batch_5c5p",
@@ -36,7 +36,7 @@ pub const OPERATIONS: &[&str] = &[
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.json");
 
 /// Prints the matrix as a table.
-pub fn print(rows: &[Row]) {
+pub(crate) fn print(rows: &[Row]) {
     let mut table = Table::new();
     table.set_header(["operation", "resting orders", "n", "p50 CU", "min", "max"]);
     for row in rows {
@@ -55,13 +55,13 @@ pub fn print(rows: &[Row]) {
 }
 
 /// Writes the baseline.
-pub fn save(rows: &[Row]) -> Result<()> {
+pub(crate) fn save(rows: &[Row]) -> Result<()> {
     let text = serde_json::to_string_pretty(rows)? + "\n";
     std::fs::write(BASELINE, text).with_context(|| format!("{BASELINE} cannot be written"))
 }
 
 /// Fails when a median is more than 3 % above its baseline.
-pub fn check(rows: &[Row]) -> Result<()> {
+pub(crate) fn check(rows: &[Row]) -> Result<()> {
     let text =
         std::fs::read_to_string(BASELINE).with_context(|| format!("{BASELINE} cannot be read"))?;
     let baseline: Vec<Row> = serde_json::from_str(&text).context("the baseline is not JSON")?;

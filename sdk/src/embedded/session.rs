@@ -121,10 +121,10 @@ impl Session {
         self.payer.pubkey()
     }
 
-    /// A new key with some SOL.
+    /// A new key with 1,000 SOL: a full slab takes 73 of rent.
     pub fn new_wallet(&mut self) -> Keypair {
         let wallet = Keypair::new();
-        self.fund(&wallet.pubkey(), 200_000_000_000);
+        self.fund(&wallet.pubkey(), 1_000_000_000_000);
         wallet
     }
 
