@@ -28,9 +28,9 @@ pub enum RouteError {
     /// No leg, or more than a transaction can load.
     #[error("a route has one to {LEGS_MAX} legs")]
     BadLegs,
-    /// Two legs on one slab.
-    #[error("a route names each slab once")]
-    SameSlab,
+    /// Two legs with one hold.
+    #[error("a route names each hold once")]
+    SameHold,
     /// Legs that buy and legs that sell.
     #[error("all legs of a route are on one side")]
     MixedSides,
@@ -43,9 +43,11 @@ pub struct RouteLeg {
     pub slab: Address,
     /// What to reserve; its route id is set by the route.
     pub reserve: Reserve,
-    /// The hold that the reserve will make: [`HoldHandle::next`] of the slab.
+    /// The hold that the reserve will make: [`HoldHandle::upcoming`] of the slab,
+    /// in the order of the legs.
     pub hold: HoldHandle,
-    /// Capability record of the escrow to use; must not be live.
+    /// Capability record of the escrow to use; must not be live, and legs on
+    /// one slab need one each.
     pub cap: u8,
     /// Most that the hold may charge, in atoms.
     pub max_charge_atoms: u64,
@@ -61,6 +63,7 @@ pub struct Route {
     side: Side,
     lots_min: u64,
     notional_limit_atoms: u64,
+    reserves: Vec<RouteLeg>,
     legs: Vec<RouteLeg>,
 }
 
@@ -91,13 +94,18 @@ impl Route {
         if legs.iter().any(|leg| leg.reserve.side != side) {
             return Err(RouteError::MixedSides);
         }
-        // The Router wants slabs in ascending order, so that none is named twice.
-        legs.sort_by_key(|leg| leg.slab.to_bytes());
-        if legs.windows(2).any(|pair| pair[0].slab == pair[1].slab) {
-            return Err(RouteError::SameSlab);
-        }
         for leg in &mut legs {
             leg.reserve.route_id = route_id;
+        }
+        // Holds are made in the order in which the caller foresaw them. The
+        // Router wants legs ascending, so that nothing is named twice.
+        let reserves = legs.clone();
+        legs.sort_by_key(|leg| (leg.slab.to_bytes(), leg.hold.index));
+        let same = |pair: &[RouteLeg]| {
+            (pair[0].slab, pair[0].hold.index) == (pair[1].slab, pair[1].hold.index)
+        };
+        if legs.windows(2).any(same) {
+            return Err(RouteError::SameHold);
         }
         Ok(Self {
             owner,
@@ -107,11 +115,12 @@ impl Route {
             side,
             lots_min,
             notional_limit_atoms,
+            reserves,
             legs,
         })
     }
 
-    /// The legs in the order in which they are executed.
+    /// The legs in the order in which they are opened and committed.
     pub fn legs(&self) -> &[RouteLeg] {
         &self.legs
     }
@@ -138,7 +147,7 @@ impl Route {
     /// One `slab.reserve` per leg; the trader signs.
     pub fn reserve(&self) -> Vec<Instruction> {
         let reserve = |leg: &RouteLeg| slab::reserve(&leg.slab, &self.trader, &leg.reserve);
-        self.legs.iter().map(reserve).collect()
+        self.reserves.iter().map(reserve).collect()
     }
 
     /// `router.open_route`; the owner signs.
@@ -183,7 +192,10 @@ impl Route {
         let mut data = vec![number::SETTLE_ROUTE];
         data.extend(self.route_id.to_le_bytes());
         let mut accounts = vec![AccountMeta::new(address::portfolio(&self.owner), false)];
-        accounts.extend(self.leg_accounts());
+        // Settling is by slab, however many legs it had.
+        let mut slabs = self.legs.clone();
+        slabs.dedup_by_key(|leg| leg.slab);
+        accounts.extend(slabs.iter().flat_map(|leg| self.accounts_of(leg)));
         Instruction {
             program_id: address::ROUTER,
             accounts,
@@ -204,16 +216,21 @@ impl Route {
 
     /// Five accounts per leg, as the Router expects them.
     fn leg_accounts(&self) -> Vec<AccountMeta> {
-        let program_data = address::program_data(&address::SLAB);
-        let leg = |leg: &RouteLeg| {
-            [
-                AccountMeta::new_readonly(address::slab_entry(&leg.slab), false),
-                AccountMeta::new_readonly(leg.slab, false),
-                AccountMeta::new_readonly(program_data, false),
-                AccountMeta::new(address::escrow(&leg.slab, &self.owner, &self.mint), false),
-                AccountMeta::new(address::slab_ledger(&leg.slab, &self.mint), false),
-            ]
-        };
-        self.legs.iter().flat_map(leg).collect()
+        self.legs
+            .iter()
+            .flat_map(|leg| self.accounts_of(leg))
+            .collect()
+    }
+
+    fn accounts_of(&self, leg: &RouteLeg) -> [AccountMeta; 5] {
+        let escrow = address::escrow(&leg.slab, &self.owner, &self.mint);
+        let ledger = address::slab_ledger(&leg.slab, &self.mint);
+        [
+            AccountMeta::new_readonly(address::slab_entry(&leg.slab), false),
+            AccountMeta::new_readonly(leg.slab, false),
+            AccountMeta::new_readonly(address::program_data(&address::SLAB), false),
+            AccountMeta::new(escrow, false),
+            AccountMeta::new(ledger, false),
+        ]
     }
 }

@@ -15,7 +15,8 @@ fn instruction(data: Vec<u8>, accounts: Vec<AccountMeta>) -> Instruction {
     }
 }
 
-/// Creates the configuration and the quote vault; `admin` signs and pays.
+/// Creates the configuration and the quote vault; `admin` signs and pays. It
+/// has to be the program's upgrade authority, unless the program is final.
 pub fn initialize(admin: &Address, mint: &Address) -> Instruction {
     instruction(
         vec![number::INITIALIZE],
@@ -26,6 +27,8 @@ pub fn initialize(admin: &Address, mint: &Address) -> Instruction {
             AccountMeta::new(address::vault(mint), false),
             AccountMeta::new(address::vault_tokens(mint), false),
             AccountMeta::new_readonly(address::vault_authority(), false),
+            AccountMeta::new_readonly(address::ROUTER, false),
+            AccountMeta::new_readonly(address::program_data(&address::ROUTER), false),
             AccountMeta::new_readonly(address::TOKEN, false),
             AccountMeta::new_readonly(SYSTEM, false),
         ],

@@ -10,6 +10,7 @@ use flagstone_slab_engine::orders::{Place, Take};
 use flagstone_slab_engine::{Capacities, SlabSize};
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
+use solana_system_interface::instruction as system;
 
 fn instruction(data: Vec<u8>, slab: &Address, other: AccountMeta) -> Instruction {
     let accounts = vec![AccountMeta::new(*slab, false), other];
@@ -37,6 +38,9 @@ pub struct NewSlab<'a> {
     pub account_deposit_min_atoms: u64,
     /// Rent of the account, from the rent sysvar. 10 MiB cost about 73 SOL.
     pub rent_lamports: u64,
+    /// Lamports that lie at the address already, 0 as a rule. Anyone may send
+    /// some there, and then the plain way of creating the account fails.
+    pub prefunded_lamports: u64,
 }
 
 impl<'a> NewSlab<'a> {
@@ -50,6 +54,7 @@ impl<'a> NewSlab<'a> {
             capacities: size.capacities(),
             account_deposit_min_atoms: 0,
             rent_lamports: 0,
+            prefunded_lamports: 0,
         }
     }
 
@@ -58,20 +63,40 @@ impl<'a> NewSlab<'a> {
         address::slab_with_seed(&self.authority, self.seed)
     }
 
-    /// The two instructions that create and initialise the slab in one
+    /// The instructions that create and initialise the slab, for one
     /// transaction; `None` when the seed is too long.
-    pub fn instructions(&self) -> Option<[Instruction; 2]> {
+    pub fn instructions(&self) -> Option<Vec<Instruction>> {
         let slab = self.address()?;
-        let create = solana_system_interface::instruction::create_account_with_seed(
+        let mut all = if self.prefunded_lamports == 0 {
+            vec![self.create(&slab)]
+        } else {
+            self.take_over(&slab)
+        };
+        all.push(self.initialize(&slab));
+        Some(all)
+    }
+
+    fn create(&self, slab: &Address) -> Instruction {
+        system::create_account_with_seed(
             &self.authority,
-            &slab,
+            slab,
             &self.authority,
             self.seed,
             self.rent_lamports,
             self.account_bytes,
             &address::SLAB,
-        );
-        Some([create, self.initialize(&slab)])
+        )
+    }
+
+    /// Tops up, allocates and assigns an account that lamports were sent to.
+    fn take_over(&self, slab: &Address) -> Vec<Instruction> {
+        let lacking = self.rent_lamports.saturating_sub(self.prefunded_lamports);
+        let (base, seed) = (&self.authority, self.seed);
+        vec![
+            system::transfer(base, slab, lacking),
+            system::allocate_with_seed(slab, base, seed, self.account_bytes, &address::SLAB),
+            system::assign_with_seed(slab, base, seed, &address::SLAB),
+        ]
     }
 
     fn initialize(&self, slab: &Address) -> Instruction {
@@ -268,14 +293,33 @@ pub struct HoldHandle {
 }
 
 impl HoldHandle {
+    /// The holds that the next `count` reserves on a slab will make, in order,
+    /// read from its bytes.
+    ///
+    /// `None` when the bytes are no slab or fewer holds are free.
+    pub fn upcoming(slab_data: &[u8], count: usize) -> Option<Vec<Self>> {
+        let header = SlabHeader::read(slab_data)?;
+        let mut pool = *header.pool(PoolId::Reservations);
+        let mut handles = Vec::with_capacity(count);
+        for _ in 0..count {
+            let index = pool.next_index()?;
+            let record: &Reservation = item_at(slab_data, PoolId::Reservations, index)?;
+            let generation = record.generation.wrapping_add(1).max(1);
+            handles.push(Self { index, generation });
+            if pool.free_head == index {
+                // A free record links to the next one by its first field of links.
+                pool.free_head = record.slices_head;
+            } else {
+                pool.high_water = index;
+            }
+        }
+        Some(handles)
+    }
+
     /// The hold that the next `reserve` on a slab will make, read from its bytes.
     ///
     /// `None` when the bytes are no slab or the pool is full.
     pub fn next(slab_data: &[u8]) -> Option<Self> {
-        let header = SlabHeader::read(slab_data)?;
-        let index = header.pool(PoolId::Reservations).next_index()?;
-        let record: &Reservation = item_at(slab_data, PoolId::Reservations, index)?;
-        let generation = record.generation.wrapping_add(1).max(1);
-        Some(Self { index, generation })
+        Self::upcoming(slab_data, 1)?.pop()
     }
 }

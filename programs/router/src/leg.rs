@@ -36,9 +36,9 @@ impl Leg {
         let leg = Self {
             entry: Stored::load(*entry)?,
             slab: *slab,
-            // SAFETY: the caller refuses legs whose slabs do not ascend
-            // strictly, and escrow and ledger are checked below to be the
-            // slab's, so no record is loaded twice.
+            // SAFETY: legs are loaded one after the other and dropped before
+            // the next, and the fixed accounts of both instructions hold no
+            // escrow and no ledger: a record of another kind is refused here.
             escrow: unsafe { Stored::load_mut(*escrow)? },
             // SAFETY: as above.
             ledger: unsafe { Stored::load_mut(*ledger)? },
@@ -85,11 +85,12 @@ pub fn split(accounts: &[AccountView]) -> Result<impl Iterator<Item = &[AccountV
     Ok(accounts.chunks_exact(ACCOUNTS_PER_LEG))
 }
 
-/// Refuses a leg whose slab does not come after the previous one (rule X4).
-pub fn require_ascending(previous: &mut [u8; 32], next: &[u8; 32]) -> Result<()> {
-    if *next <= *previous {
+/// Refuses a leg that does not come after the previous one (rule X4): slabs
+/// ascend, and so do the holds of one slab. Nothing can be named twice.
+pub fn require_ascending(previous: &mut ([u8; 32], u32), next: ([u8; 32], u32)) -> Result<()> {
+    if next <= *previous {
         return Err(fail(RouterError::BadRoute));
     }
-    *previous = *next;
+    *previous = next;
     Ok(())
 }

@@ -363,9 +363,11 @@ pub fn create_slab(
     new.rent_lamports = session
         .svm
         .minimum_balance_for_rent_exemption(new.account_bytes as usize);
+    let slab = new.address().expect("preset seeds are short");
+    new.prefunded_lamports = session.svm.get_balance(&slab).unwrap_or(0);
     let instructions = new.instructions().expect("preset seeds are short");
     session.send_large(&instructions, &[authority])?;
-    Ok(new.address().expect("preset seeds are short"))
+    Ok(slab)
 }
 
 fn create_mint(session: &mut Session, authority: &Keypair) -> Outcome<Address> {

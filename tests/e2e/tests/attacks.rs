@@ -286,7 +286,11 @@ fn nobody_takes_over_an_uninitialised_slab() {
     let (owner, thief) = (exchange.session.new_wallet(), exchange.session.new_wallet());
     let mut new = NewSlab::preset(owner.pubkey(), "fresh", exchange.mint, SlabSize::Dev);
     new.rent_lamports = 2_000_000_000;
-    let [create, initialize] = new.instructions().expect("a short seed");
+    let [create, initialize]: [_; 2] = new
+        .instructions()
+        .expect("a short seed")
+        .try_into()
+        .expect("two");
     ok(exchange.session.send(&[create], &[&owner]));
     let mut stolen = initialize.clone();
     stolen.accounts[1].pubkey = thief.pubkey();

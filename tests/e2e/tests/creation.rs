@@ -112,8 +112,12 @@ fn addresses_that_do_not_derive_from_signer_and_seed() {
     let admin = exchange.admin.insecure_clone();
     let new = new_slab(&exchange, "right", capacities(&[]));
     let wrong = new_slab(&exchange, "wrong", capacities(&[]));
-    let [create, right] = new.instructions().expect("short");
-    let [_, mut other] = wrong.instructions().expect("short");
+    let [create, right]: [_; 2] = new.instructions().expect("short").try_into().expect("two");
+    let [_, mut other]: [_; 2] = wrong
+        .instructions()
+        .expect("short")
+        .try_into()
+        .expect("two");
     other.accounts[0].pubkey = right.accounts[0].pubkey;
     let why = SlabError::WrongAddress;
     refused(

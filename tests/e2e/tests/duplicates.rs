@@ -149,7 +149,11 @@ fn nothing_is_created_twice() {
 fn a_slab_is_initialised_once() {
     let (mut exchange, _) = joined();
     let new = new_slab(&exchange, "again", capacities(&[]));
-    let [create, initialize] = new.instructions().expect("a short seed");
+    let [create, initialize]: [_; 2] = new
+        .instructions()
+        .expect("a short seed")
+        .try_into()
+        .expect("two");
     let admin = exchange.admin.insecure_clone();
     ok(exchange
         .session

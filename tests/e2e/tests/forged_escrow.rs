@@ -246,7 +246,11 @@ fn a_read_only_slab_is_refused() {
 fn a_slab_of_another_router_honours_neither_our_escrows_nor_our_registry() {
     let (mut exchange, member) = joined();
     let new = new_slab(&exchange, "foreign", capacities(&[]));
-    let [create, mut initialize] = new.instructions().expect("a short seed");
+    let [create, mut initialize]: [_; 2] = new
+        .instructions()
+        .expect("a short seed")
+        .try_into()
+        .expect("two");
     initialize.data[1..33].copy_from_slice(stranger().as_ref());
     ok(exchange
         .session

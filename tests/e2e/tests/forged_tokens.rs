@@ -137,7 +137,7 @@ fn x8_the_router_starts_only_with_a_mint_of_spl_token() {
     let start = router::initialize(&admin.pubkey(), &donor.mint);
     refused(
         &mut session,
-        &[swapped(&start, 6, TOKEN_2022)],
+        &[swapped(&start, 8, TOKEN_2022)],
         &[&admin],
         WRONG_PROGRAM,
     );

@@ -22,7 +22,11 @@ fn every_instruction(exchange: &Exchange, member: &Member) -> Vec<(Instruction, 
     let order = member.order(OrderKind::Limit, Side::Bid, MARK - 5, 2);
     let take = member.taking(Side::Bid, MARK, 1, 0);
     let new = new_slab(exchange, "malformed", capacities(&[]));
-    let [_, initialize] = new.instructions().expect("a short seed");
+    let [_, initialize]: [_; 2] = new
+        .instructions()
+        .expect("a short seed")
+        .try_into()
+        .expect("two");
     let params = standard_instrument(Ticks(MARK));
     let by = |key: &Keypair| Some(key.insecure_clone());
     vec![
@@ -69,7 +73,11 @@ fn joined() -> (Exchange, Member) {
     let member = ok(exchange.join(10_000 * QUOTE, 1_000 * QUOTE));
     ok(exchange.deposit(&member, 1_000 * QUOTE));
     let new = new_slab(&exchange, "malformed", capacities(&[]));
-    let [create, _] = new.instructions().expect("a short seed");
+    let [create, _]: [_; 2] = new
+        .instructions()
+        .expect("a short seed")
+        .try_into()
+        .expect("two");
     ok(exchange.session.send(&[create], &[&exchange.admin]));
     (exchange, member)
 }

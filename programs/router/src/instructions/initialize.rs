@@ -1,10 +1,12 @@
-use crate::access::{allocate, create, derive, store};
+use crate::access::{allocate, create, derive, fail, store};
 use crate::token;
+use crate::version;
 use anchor_lang::prelude::*;
 use anchor_lang::programs::{System, Token};
 use bytemuck::Zeroable;
-use flagstone_interface::Record;
+use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{RouterConfig, Vault, seeds};
+use flagstone_interface::{Record, key_eq};
 use pinocchio_token::instructions::InitializeAccount3;
 
 /// Accounts of `initialize`.
@@ -26,15 +28,29 @@ pub struct Initialize {
     pub tokens: UncheckedAccount,
     /// `"authority"`.
     pub authority: UncheckedAccount,
+    /// This program.
+    pub program: UncheckedAccount,
+    /// Its program data account.
+    pub program_data: UncheckedAccount,
     /// SPL Token.
     pub token_program: Program<Token>,
     /// System.
     pub system_program: Program<System>,
 }
 
+/// Only who may deploy the program may initialise it, so that nobody can get in
+/// between the two. A program that is final may be initialised by anyone.
 #[inline(never)]
 pub fn run(ctx: &mut Context<Initialize>) -> Result<()> {
     let accounts = &mut ctx.accounts;
+    if !key_eq(accounts.program.address().as_array(), crate::ID.as_array()) {
+        return Err(fail(RouterError::WrongProgramVersion));
+    }
+    let deployment = version::attest(&accounts.program, &accounts.program_data)?;
+    let deployer = accounts.admin.address().as_array();
+    if deployment.authority != [0; 32] && !key_eq(&deployment.authority, deployer) {
+        return Err(fail(RouterError::WrongAdmin));
+    }
     token::require_mint(&accounts.mint)?;
     let admin = *accounts.admin.address().as_array();
     let mint = *accounts.mint.address().as_array();

@@ -68,7 +68,7 @@ pub fn run(ctx: &mut Context<OpenRoute>, route: &RouteArgs) -> Result<()> {
         return Err(fail(RouterError::BadRoute));
     }
     let mut totals = Totals::default();
-    let mut previous = [0; 32];
+    let mut previous = ([0; 32], 0);
     for (accounts, terms) in leg::split(&accounts)?.zip(&route.legs) {
         open_leg(
             ctx,
@@ -97,12 +97,12 @@ fn open_leg(
     route: &RouteArgs,
     terms: &LegArgs,
     slot: Slot,
-    previous: &mut [u8; 32],
+    previous: &mut ([u8; 32], u32),
     totals: &mut Totals,
 ) -> Result<()> {
     let portfolio = &mut ctx.accounts.portfolio;
     let mut leg = Leg::load(accounts, portfolio)?;
-    leg::require_ascending(previous, leg.slab_key())?;
+    leg::require_ascending(previous, (*leg.slab_key(), terms.hold))?;
     leg.book(portfolio)?;
     let hold = *checked_hold(&leg, route, terms, slot)?;
     totals.lots += u64::from(hold.lots);

@@ -25,7 +25,7 @@ pub fn run(ctx: &mut Context<SettleRoute>, route_id: u64) -> Result<()> {
     require_top_level()?;
     let slot = Slot::from_clock(Clock::get()?.slot);
     let accounts = ctx.remaining_accounts()?;
-    let mut previous = [0; 32];
+    let mut previous = ([0; 32], 0);
     for accounts in leg::split(&accounts)? {
         settle_leg(ctx, accounts, route_id, slot, &mut previous)?;
     }
@@ -38,11 +38,11 @@ fn settle_leg(
     accounts: &[AccountView],
     route_id: u64,
     slot: Slot,
-    previous: &mut [u8; 32],
+    previous: &mut ([u8; 32], u32),
 ) -> Result<()> {
     let portfolio = &mut ctx.accounts.portfolio;
     let mut leg = Leg::load(accounts, portfolio)?;
-    leg::require_ascending(previous, leg.slab_key())?;
+    leg::require_ascending(previous, (*leg.slab_key(), 1))?;
     leg.book(portfolio)?;
     for index in 0..CAPS_PER_ESCROW {
         let cap = &leg.escrow.caps[index];
