@@ -42,7 +42,8 @@ pub struct InstrumentParams {
     pub mark_lots_min: Lots,
     /// Most that the mark may move between reserve and commit.
     pub kill_band: Ppm,
-    /// Fee on a hold per slot that it stands, on notional.
+    /// Fee on a hold per slot that it stands, on notional; never 0, or locking
+    /// a book would be free.
     pub hold_fee: Ppm,
 }
 
@@ -73,6 +74,7 @@ impl InstrumentParams {
             && u64::from(self.imr.0) <= PPM_ONE
             && u64::from(self.band.0) < u64::from(self.imr.0)
             && self.kill_band <= self.band
+            && self.hold_fee.0 > 0
             && u64::from(self.hold_fee.0) <= PPM_ONE / 1_000;
         if size_bounds && price_bounds && largest < u128::from(NOTIONAL_ATOMS_MAX) && fees && ratios
         {
