@@ -325,6 +325,7 @@ impl Slab<'_> {
         };
         self.unlock_bond(&hold, hold_fee_atoms)?;
         let (charge_atoms, fee) = self.settle_committed(&taker, &swept, &hold, cap, commit)?;
+        self.drop_position_if_empty(position);
         self.write_result(commit.hold, &swept, charge_atoms, fee);
         traded.tag = Traded::TAG;
         traded.instrument = hold.instrument;

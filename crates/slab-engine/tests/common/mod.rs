@@ -9,6 +9,8 @@
     reason = "each test crate uses a part of it"
 )]
 
+pub mod router;
+
 use bytemuck::Zeroable;
 use flagstone_interface::Key;
 use flagstone_interface::event::{OrderCancelled, Traded};
@@ -28,7 +30,7 @@ pub type Handle = (u32, u32);
 
 /// Capacities of a slab that holds all that a small test needs.
 pub fn small() -> [u32; 10] {
-    [4, 32, 64, 256, 96, 1, 1, 32, 1, 1]
+    [4, 32, 64, 256, 96, 48, 200, 32, 1, 1]
 }
 
 /// Parameters that most tests start from: mark 1,000, 10 % initial margin, 5 %
@@ -71,6 +73,8 @@ pub struct Exchange {
     undo: Vec<u64>,
     /// Escrow of account `at + 1`.
     pub escrows: Vec<Escrow>,
+    /// What the Router holds for the slab, in atoms.
+    pub backing_atoms: i128,
     /// Current slot.
     pub slot: u32,
 }
@@ -84,6 +88,7 @@ impl Exchange {
             undo: words.clone(),
             words,
             escrows: Vec::new(),
+            backing_atoms: 0,
             slot: 100,
         };
         Slab::initialize(exchange.bytes(), &capacities).unwrap();
@@ -141,6 +146,7 @@ impl Exchange {
         let address = key_of(9, next);
         let account = self.run(|slab| slab.open_account(&address, &escrow, slot))?;
         self.escrows.push(escrow);
+        self.backing_atoms += i128::from(atoms);
         self.sync(account).unwrap();
         Ok(account)
     }
@@ -155,6 +161,7 @@ impl Exchange {
     /// Funds the account's escrow and credits it.
     pub fn deposit(&mut self, account: u32, atoms: u64) -> Outcome<u64> {
         self.escrows[account as usize - 1].deposited_total_atoms += atoms;
+        self.backing_atoms += i128::from(atoms);
         self.sync(account)
     }
 
