@@ -112,7 +112,15 @@ impl Slab<'_> {
             self.header.pool(PoolId::Accounts),
             &self.accounts,
             |account| account.positions_head,
-        )
+        )?;
+        audit_pool(
+            self.header.pool(PoolId::Reservations),
+            &self.reservations,
+            |hold| hold.slices_head,
+        )?;
+        audit_pool(self.header.pool(PoolId::Slices), &self.slices, |slice| {
+            slice.next
+        })
     }
 
     /// Levels and orders of one side.
@@ -286,6 +294,8 @@ impl Slab<'_> {
                 u64::from(position.open_ask_lots.0),
             );
             ensure!((bids, asks) == open, "open lots are wrong");
+            let used = position.lots.0 != 0 || open != (0, 0) || position.aggressor != 0;
+            ensure!(used, "an empty position takes room");
             count += 1;
             index = position.next_in_account;
         }
