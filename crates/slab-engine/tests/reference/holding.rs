@@ -9,6 +9,12 @@ use std::collections::BTreeMap;
 pub struct Person {
     pub cash: i128,
     pub frozen: bool,
+    /// Deposits credited and charges of commits.
+    pub came_in: i128,
+    pub debited: i128,
+    pub released: i128,
+    /// When it last realised a profit.
+    pub profit_slot: u32,
     /// Market to lots and cost; an entry exists only while lots are held.
     pub positions: BTreeMap<usize, (i128, i128)>,
 }
@@ -59,7 +65,7 @@ fn ceil_div(value: i128, by: i128) -> i128 {
     -(-value).div_euclid(by)
 }
 
-fn ppm_ceil(amount: i128, ratio: u32) -> i128 {
+pub fn ppm_ceil(amount: i128, ratio: u32) -> i128 {
     ceil_div(amount * i128::from(ratio), 1_000_000)
 }
 
@@ -94,7 +100,7 @@ impl Reference {
         cash: i128,
         replaced: Option<(usize, Holding)>,
     ) -> (i128, i128, i128) {
-        let mut sums = (self.person(account).cash + cash, 0, 0);
+        let mut sums = (self.person(account).cash + cash - self.bonds(account), 0, 0);
         for (number, market) in self.markets.iter().enumerate() {
             let holding = match replaced {
                 Some((place, holding)) if place == number => holding,
@@ -124,7 +130,7 @@ impl Reference {
     }
 
     pub fn store(&mut self, account: u32, market: usize, holding: &Holding, cash: i128) {
-        let person = &mut self.people[account as usize - 1];
+        let person = self.person_mut(account);
         person.cash += cash;
         if holding.lots == 0 {
             assert_eq!(holding.cost, 0, "a flat position has a cost");

@@ -13,6 +13,8 @@ pub struct Resting {
     pub lots: u32,
     pub expiry: u32,
     pub slot: u32,
+    /// Cancelled while holds had captured all that is left of it.
+    pub closing: bool,
 }
 
 impl Resting {
@@ -59,6 +61,46 @@ impl Market {
             ladder.remove(&ticks);
         }
         order
+    }
+
+    /// Side, price and place in the queue of an order.
+    pub fn find(&self, handle: Handle) -> Option<(Side, u32, usize)> {
+        let sides = [Side::Bid, Side::Ask].into_iter();
+        let mut queues = sides.flat_map(|side| {
+            let ladder = self.sides[side.index()].iter();
+            ladder.map(move |(ticks, queue)| (side, *ticks, queue))
+        });
+        queues.find_map(|(side, ticks, queue)| {
+            let at = queue.iter().position(|order| order.handle == handle)?;
+            Some((side, ticks, at))
+        })
+    }
+
+    pub fn order(&mut self, side: Side, ticks: u32, at: usize) -> &mut Resting {
+        &mut self.sides[side.index()].get_mut(&ticks).unwrap()[at]
+    }
+
+    /// Price and order, in the order in which a taker of `side` with this
+    /// limit meets them.
+    pub fn in_order(&self, side: Side, limit: u32) -> Vec<(u32, Resting)> {
+        let ladder = &self.sides[side.contra().index()];
+        let queue = |(ticks, queue): (&u32, &VecDeque<Resting>)| {
+            let ticks = *ticks;
+            let orders: Vec<_> = queue.iter().map(|order| (ticks, *order)).collect();
+            orders
+        };
+        match side {
+            Side::Bid => ladder.range(..=limit).flat_map(queue).collect(),
+            Side::Ask => ladder.range(limit..).rev().flat_map(queue).collect(),
+        }
+    }
+
+    /// The limit of a taker, which never trades beyond the band.
+    pub fn within_band(&self, side: Side, limit: u32) -> u32 {
+        match side {
+            Side::Bid => limit.min(self.band().1),
+            Side::Ask => limit.max(self.band().0),
+        }
     }
 
     pub fn band(&self) -> (u32, u32) {

@@ -5,19 +5,22 @@
 //! types with it and no logic. An operation that fails leaves no trace.
 #![allow(unreachable_pub, reason = "part of one test crate")]
 
-use flagstone_interface::event::outcome;
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::matching::SelfTrade;
 use flagstone_slab_engine::orders::{OrderKind, Place, Take};
 use flagstone_units::Side;
 
 mod holding;
+mod holds;
 mod market;
+mod releasing;
 pub mod setting;
+mod taking;
 
 pub use super::common::Handle;
 pub use holding::Person;
 use holding::fee;
+pub use holds::{Hold, Payment};
 pub use market::{Market, Resting};
 
 /// One resting order that a taker met: handle, account, ticks, lots, outcome.
@@ -30,6 +33,8 @@ pub struct Deed {
     pub lots: u32,
     pub notional: i128,
     pub fee: i128,
+    /// Charged to a capability.
+    pub charge: i128,
     /// Orders that made room, with their lots.
     pub evicted: Vec<(Handle, u32)>,
     /// Lots that came to rest.
@@ -43,6 +48,8 @@ pub struct Limits {
     pub levels: usize,
     pub positions: usize,
     pub orders_each: usize,
+    pub holds: usize,
+    pub slices: usize,
 }
 
 /// A trade or an order, as one set of terms.
@@ -65,6 +72,8 @@ pub struct Reference {
     pub limits: Limits,
     pub fees: i128,
     pub trades: u64,
+    /// Holds that stand, and committed ones until they are freed.
+    pub holds: Vec<Hold>,
 }
 
 type Checked<T> = Result<T, SlabError>;
@@ -78,22 +87,29 @@ impl Reference {
         self.attempt(take.instrument, |model| model.take_inner(take, slot))
     }
 
-    /// Lots cancelled, `None` for a handle that is no longer valid.
+    /// Lots cancelled, `None` for a handle that is no longer valid. What holds
+    /// have reserved of an order stays, and nobody else gets at it.
     pub fn cancel(&mut self, account: u32, handle: Handle) -> Checked<Option<u32>> {
+        let reserved = self.reserved(handle);
         for market in &mut self.markets {
-            for side in [Side::Bid, Side::Ask] {
-                let found = market.sides[side.index()]
-                    .iter()
-                    .find_map(|(ticks, queue)| {
-                        let at = queue.iter().position(|order| order.handle == handle)?;
-                        Some((*ticks, at, queue[at].account))
-                    });
-                match found {
-                    Some((_, _, owner)) if owner != account => return Err(SlabError::NotYourOrder),
-                    Some((ticks, at, _)) => return Ok(Some(market.remove(side, ticks, at).lots)),
-                    None => {}
-                }
+            let Some((side, ticks, at)) = market.find(handle) else {
+                continue;
+            };
+            let order = market.order(side, ticks, at);
+            if order.account != account {
+                return Err(SlabError::NotYourOrder);
             }
+            if order.closing {
+                return Ok(None);
+            }
+            let gone = order.lots - reserved;
+            if reserved == 0 {
+                market.remove(side, ticks, at);
+            } else {
+                order.lots = reserved;
+                order.closing = true;
+            }
+            return Ok(Some(gone));
         }
         Ok(None)
     }
@@ -108,10 +124,12 @@ impl Reference {
             return Err(SlabError::NoInstrument);
         };
         let (people, fees, trades) = (self.people.clone(), self.fees, self.trades);
+        let holds = self.holds.clone();
         let result = change(self);
         if result.is_err() {
             self.markets[usize::from(number)] = market;
             (self.people, self.fees, self.trades) = (people, fees, trades);
+            self.holds = holds;
         }
         result
     }
@@ -141,7 +159,7 @@ impl Reference {
         if terms.limit < low || terms.limit > high {
             return Err(SlabError::OutsideBand);
         }
-        self.room_for_position(&terms)?;
+        self.room_for_position(terms.account, terms.market)?;
 
         let mut deed = Deed::default();
         let mut left = terms.lots;
@@ -150,7 +168,7 @@ impl Reference {
                 return Err(SlabError::WouldCross);
             }
             left = self.sweep(&terms, slot, &mut deed)?;
-            self.settle_taker(&terms, &mut deed)?;
+            self.settle_taker(&terms, slot, &mut deed)?;
         }
         let stuck = self.crosses(&terms);
         if left >= self.markets[terms.market].params.order_lots_min.0 && !stuck {
@@ -163,6 +181,7 @@ impl Reference {
                 lots: left,
                 expiry: order.expiry.0,
                 slot,
+                closing: false,
             });
             deed.rested = Some(left);
         }
@@ -183,10 +202,10 @@ impl Reference {
             return Err(SlabError::BadQuantity);
         }
         self.markets[terms.market].move_mark(slot);
-        self.room_for_position(&terms)?;
+        self.room_for_position(terms.account, terms.market)?;
         let mut deed = Deed::default();
         self.sweep(&terms, slot, &mut deed)?;
-        self.settle_taker(&terms, &mut deed)?;
+        self.settle_taker(&terms, slot, &mut deed)?;
         if deed.lots < take.lots_min.0 {
             return Err(SlabError::NotFilled);
         }
@@ -207,128 +226,6 @@ impl Reference {
     fn crosses(&self, terms: &Terms) -> bool {
         let best = self.markets[terms.market].best(terms.side.contra());
         best.is_some_and(|best| reaches(terms, best))
-    }
-
-    /// Trades in price-time order; returns what is left.
-    fn sweep(&mut self, terms: &Terms, slot: u32, deed: &mut Deed) -> Checked<u32> {
-        let mut left = terms.lots;
-        let contra = terms.side.contra();
-        let (low, high) = self.markets[terms.market].band();
-        let mut terms = *terms;
-        terms.limit = match terms.side {
-            Side::Bid => terms.limit.min(high),
-            Side::Ask => terms.limit.max(low),
-        };
-        while left > 0 && deed.met.len() < 48 && self.crosses(&terms) {
-            let market = &self.markets[terms.market];
-            let ticks = market.best(contra).unwrap();
-            let order = market.sides[contra.index()][&ticks][0];
-            let smallest = market.params.order_lots_min.0;
-            let (gone, outcome, rest);
-            if order.is_expired(slot) {
-                (gone, outcome, rest) = (order.lots, outcome::EXPIRED, 0);
-            } else if ticks < low || ticks > high {
-                (gone, outcome, rest) = (order.lots, outcome::OUTSIDE_BAND, 0);
-            } else if order.account == terms.account {
-                let met = match terms.self_trade {
-                    SelfTrade::CancelTaking => return Ok(0),
-                    SelfTrade::CancelResting => order.lots,
-                    SelfTrade::DecrementBoth => {
-                        let both = order.lots.min(left);
-                        left -= both;
-                        both
-                    }
-                };
-                // A remainder below the smallest order never rests.
-                let dust = order.lots - met < smallest;
-                gone = if dust { order.lots } else { met };
-                (outcome, rest) = (outcome::SELF_TRADE, order.lots - gone);
-            } else if let Some(lots) = self.fill_maker(&terms, ticks, &order, left, deed) {
-                left -= lots;
-                let over = order.lots - lots;
-                let dust = over > 0 && over < smallest;
-                rest = if dust { 0 } else { over };
-                gone = lots;
-                outcome = match over {
-                    0 => outcome::FULL,
-                    _ if dust => outcome::DUST,
-                    _ => outcome::PARTIAL,
-                };
-            } else {
-                (gone, outcome, rest) = (order.lots, outcome::MARGIN, 0);
-            }
-            let market = &mut self.markets[terms.market];
-            if rest == 0 {
-                market.remove(contra, ticks, 0);
-            } else {
-                let queue = market.sides[contra.index()].get_mut(&ticks).unwrap();
-                queue[0].lots = rest;
-            }
-            deed.met
-                .push((order.handle, order.account as u16, ticks, gone, outcome));
-        }
-        Ok(left)
-    }
-
-    /// Settles the maker of one fill; `None` when it may not carry it.
-    fn fill_maker(
-        &mut self,
-        terms: &Terms,
-        ticks: u32,
-        order: &Resting,
-        left: u32,
-        deed: &mut Deed,
-    ) -> Option<u32> {
-        let lots = order.lots.min(left);
-        let params = self.markets[terms.market].params;
-        let notional = i128::from(ticks) * i128::from(lots) * i128::from(params.atoms_per_tick);
-        let side = terms.side.contra();
-        let charge = fee(notional, params.maker_fee);
-        let before = self.holding(order.account, terms.market);
-        let (mut after, realised) = before.trade(side, i128::from(lots), notional);
-        after.open[side.index()] -= i128::from(lots);
-        let frozen = self.person(order.account).frozen && !after.strictly_reduces(&before);
-        if frozen
-            || !self.may_carry(
-                order.account,
-                terms.market,
-                &before,
-                &after,
-                realised - charge,
-            )
-        {
-            return None;
-        }
-        self.store(order.account, terms.market, &after, realised - charge);
-        self.fees += charge;
-        self.trades += 1;
-        deed.lots += lots;
-        deed.notional += notional;
-        Some(lots)
-    }
-
-    fn settle_taker(&mut self, terms: &Terms, deed: &mut Deed) -> Checked<()> {
-        if deed.lots == 0 {
-            return Ok(());
-        }
-        let params = self.markets[terms.market].params;
-        deed.fee = fee(deed.notional, params.taker_fee);
-        let before = self.holding(terms.account, terms.market);
-        let (after, realised) = before.trade(terms.side, i128::from(deed.lots), deed.notional);
-        let too_large = after.worst() > i128::from(params.position_lots_max.0);
-        if too_large && after.worst() > before.worst() {
-            return Err(SlabError::PositionTooLarge);
-        }
-        if self.person(terms.account).frozen && !after.strictly_reduces(&before) {
-            return Err(SlabError::AccountFrozen);
-        }
-        let change = realised - deed.fee;
-        if !self.may_carry(terms.account, terms.market, &before, &after, change) {
-            return Err(SlabError::BelowInitialMargin);
-        }
-        self.store(terms.account, terms.market, &after, change);
-        self.fees += deed.fee;
-        Ok(())
     }
 
     fn check_open(&self, terms: &Terms, lots: u32) -> Checked<()> {
@@ -389,26 +286,23 @@ impl Reference {
             return Err(full);
         }
         let youngest = market.sides[terms.side.index()][&worst].len() - 1;
+        // What a hold captured makes room for nobody.
+        let victim = market.sides[terms.side.index()][&worst][youngest].handle;
+        if self.reserved(victim) > 0 {
+            return Err(full);
+        }
+        let market = &mut self.markets[terms.market];
         let order = market.remove(terms.side, worst, youngest);
         deed.evicted.push((order.handle, order.lots));
         Ok(())
     }
 
-    /// A position is an item of a pool while it has lots or open orders.
-    fn room_for_position(&self, terms: &Terms) -> Checked<()> {
-        let in_use = |account: u32, market: usize| {
-            let holding = self.holding(account, market);
-            holding.lots != 0 || holding.open != [0, 0]
-        };
-        if in_use(terms.account, terms.market) {
+    fn room_for_position(&self, account: u32, market: usize) -> Checked<()> {
+        if self.uses_position(account, market) {
             return Ok(());
         }
         let accounts = 1..=self.people.len() as u32;
-        let used = accounts
-            .flat_map(|account| (0..self.markets.len()).map(move |market| (account, market)));
-        let used = used
-            .filter(|(account, market)| in_use(*account, *market))
-            .count();
+        let used: usize = accounts.map(|account| self.positions_of(account)).sum();
         if used < self.limits.positions {
             Ok(())
         } else {
@@ -416,8 +310,26 @@ impl Reference {
         }
     }
 
+    /// Positions of an account that are items of the pool.
+    pub fn positions_of(&self, account: u32) -> usize {
+        let markets = 0..self.markets.len();
+        markets
+            .filter(|market| self.uses_position(account, *market))
+            .count()
+    }
+
+    /// A position is an item of a pool while it has lots or open orders.
+    fn uses_position(&self, account: u32, market: usize) -> bool {
+        let holding = self.holding(account, market);
+        holding.lots != 0 || holding.open != [0, 0]
+    }
+
     fn person(&self, account: u32) -> &Person {
         &self.people[account as usize - 1]
+    }
+
+    fn person_mut(&mut self, account: u32) -> &mut Person {
+        &mut self.people[account as usize - 1]
     }
 
     fn resting(&self) -> impl Iterator<Item = &Resting> {

@@ -48,7 +48,7 @@ pub fn crowded() -> Setting {
         ..thin
     };
     Setting {
-        pools: [2, 8, 22, 90, 15, 1, 1, 16, 1, 1],
+        pools: [2, 8, 22, 90, 15, 14, 50, 16, 1, 1],
         accounts: 8,
         orders_each: 24,
         cash: 10_000,
@@ -67,7 +67,7 @@ pub fn deep() -> Setting {
         ..thin.unwrap()
     };
     Setting {
-        pools: [1, 8, 30, 400, 8, 1, 1, 16, 1, 1],
+        pools: [1, 8, 30, 400, 8, 40, 400, 16, 1, 1],
         accounts: 8,
         orders_each: 60,
         cash: 10_000,
@@ -96,7 +96,7 @@ pub fn roomy() -> Setting {
         ..wide
     };
     Setting {
-        pools: [3, 12, 900, 900, 48, 1, 1, 16, 1, 1],
+        pools: [3, 12, 900, 900, 48, 60, 300, 16, 1, 1],
         accounts: 12,
         orders_each: 200,
         cash: 2_000_000,

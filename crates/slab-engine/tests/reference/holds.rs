@@ -1,0 +1,391 @@
+//! Holds: which quantity they captured, and what their ends do.
+//!
+//! What is reserved of an order is never stored: it is the sum over the holds
+//! that stand.
+
+use super::holding::ppm_ceil;
+use super::{Checked, Deed, Handle, Reference, Terms, fee};
+use flagstone_interface::event::outcome;
+use flagstone_interface::router::{Escrow, cap_state};
+use flagstone_slab_engine::SlabError;
+use flagstone_slab_engine::holds::Reserve;
+use flagstone_slab_engine::matching::SelfTrade;
+use flagstone_units::Side;
+
+/// A captured part of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    pub order: Handle,
+    pub maker: u32,
+    pub ticks: u32,
+    pub lots: u32,
+}
+
+/// A hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    pub handle: Handle,
+    pub account: u32,
+    pub market: usize,
+    pub side: Side,
+    pub lots_min: u32,
+    pub route_id: u64,
+    /// Empty once it ended.
+    pub pieces: Vec<Piece>,
+    pub notional: i128,
+    pub bond: i128,
+    pub max_charge: i128,
+    pub mark: u32,
+    pub slot: u32,
+    pub expiry: u32,
+    /// What the account had been debited in all when this hold was committed.
+    pub committed: Option<i128>,
+}
+
+/// Who commits which hold, and with whose money.
+#[derive(Clone, Copy, Debug)]
+pub struct Payment<'a> {
+    pub account: u32,
+    pub hold: Handle,
+    /// Account whose escrow it is.
+    pub payer: u32,
+    pub escrow: &'a Escrow,
+    pub cap: u8,
+}
+
+impl Reference {
+    /// Lots of an order that holds have captured.
+    pub fn reserved(&self, order: Handle) -> u32 {
+        let pieces = self.holds.iter().flat_map(|hold| &hold.pieces);
+        let captured = pieces.filter(|piece| piece.order == order);
+        captured.map(|piece| piece.lots).sum()
+    }
+
+    /// Cash that the account's holds lock.
+    pub fn bonds(&self, account: u32) -> i128 {
+        let own = self.holds.iter().filter(|hold| hold.account == account);
+        own.map(|hold| hold.bond).sum()
+    }
+
+    pub fn standing(&self, account: u32) -> usize {
+        let own = self.holds.iter().filter(|hold| hold.account == account);
+        own.filter(|hold| hold.committed.is_none()).count()
+    }
+
+    pub fn reserve(&mut self, order: &Reserve, slot: u32) -> Checked<Hold> {
+        self.attempt(order.instrument, |model| model.reserve_inner(order, slot))
+    }
+
+    fn reserve_inner(&mut self, order: &Reserve, slot: u32) -> Checked<Hold> {
+        if self.person(order.account).frozen {
+            return Err(SlabError::AccountFrozen);
+        }
+        if self.standing(order.account) >= 16 {
+            return Err(SlabError::HoldsFull);
+        }
+        let terms = Terms {
+            account: order.account,
+            market: usize::from(order.instrument),
+            side: order.side,
+            limit: order.limit.0,
+            lots: order.lots.0,
+            self_trade: SelfTrade::CancelResting,
+        };
+        self.check_terms(&terms)?;
+        if order.lots_min.0 == 0 || order.lots_min > order.lots || order.ttl.0 > 300 {
+            return Err(SlabError::BadQuantity);
+        }
+        self.markets[terms.market].move_mark(slot);
+        let (pieces, expiry) = self.capture(&terms, slot, slot + order.ttl.0)?;
+        let lots: u32 = pieces.iter().map(|piece| piece.lots).sum();
+        if lots < order.lots_min.0 {
+            return Err(SlabError::NotFilled);
+        }
+        self.room_for_position(order.account, terms.market)?;
+        let mut hold = Hold {
+            handle: (0, 0),
+            account: order.account,
+            market: terms.market,
+            side: order.side,
+            lots_min: order.lots_min.0,
+            route_id: order.route_id,
+            notional: pieces.iter().map(|piece| self.value(&terms, piece)).sum(),
+            pieces,
+            bond: 0,
+            max_charge: 0,
+            mark: self.markets[terms.market].mark,
+            slot,
+            expiry,
+            committed: None,
+        };
+        hold.bond = self.fees_for(&hold, expiry).iter().sum();
+        let (equity, initial, _) = self.health(order.account, 0, None);
+        if hold.bond > 0 && equity - hold.bond < initial {
+            return Err(SlabError::BelowInitialMargin);
+        }
+        hold.max_charge = self.charge_bound(&hold, lots);
+        if self.holds.len() >= self.limits.holds {
+            return Err(SlabError::HoldsFull);
+        }
+        self.holds.push(hold.clone());
+        Ok(hold)
+    }
+
+    /// Free quantity of others, best price and oldest first, and how long all
+    /// of it may still trade.
+    fn capture(&self, terms: &Terms, slot: u32, latest: u32) -> Checked<(Vec<Piece>, u32)> {
+        let market = &self.markets[terms.market];
+        let (low, high) = market.band();
+        let limit = market.within_band(terms.side, terms.limit);
+        let live: usize = self.holds.iter().map(|hold| hold.pieces.len()).sum();
+        let (mut pieces, mut left, mut expiry) = (Vec::new(), terms.lots, latest);
+        for (ticks, order) in market.in_order(terms.side, limit).into_iter().take(48) {
+            if left == 0 || pieces.len() == 32 {
+                break;
+            }
+            let lots = (order.lots - self.reserved(order.handle)).min(left);
+            let barred = order.closing
+                || order.is_expired(slot)
+                || order.account == terms.account
+                || !(low..=high).contains(&ticks);
+            if barred || lots == 0 {
+                continue;
+            }
+            if live + pieces.len() >= self.limits.slices {
+                return Err(SlabError::HoldsFull);
+            }
+            left -= lots;
+            if order.expiry != 0 {
+                expiry = expiry.min(order.expiry);
+            }
+            pieces.push(Piece {
+                order: order.handle,
+                maker: order.account,
+                ticks,
+                lots,
+            });
+        }
+        Ok((pieces, expiry))
+    }
+
+    fn value(&self, terms: &Terms, piece: &Piece) -> i128 {
+        let unit = self.markets[terms.market].params.atoms_per_tick;
+        i128::from(piece.ticks) * i128::from(piece.lots) * i128::from(unit)
+    }
+
+    /// Fee of every piece when the hold ends in `slot`.
+    fn fees_for(&self, hold: &Hold, slot: u32) -> Vec<i128> {
+        let stood = i128::from(slot.min(hold.expiry).saturating_sub(hold.slot));
+        let params = &self.markets[hold.market].params;
+        let fee = |lots: u32, ticks: u32| {
+            let value = i128::from(ticks) * i128::from(lots) * i128::from(params.atoms_per_tick);
+            ppm_ceil(value, params.hold_fee.0) * stood
+        };
+        let pieces = hold.pieces.iter();
+        pieces.map(|piece| fee(piece.lots, piece.ticks)).collect()
+    }
+
+    /// What initial margin would lack after the trade, and twice the kill band
+    /// of the quantity on top: once for the loss, once for the margin.
+    fn charge_bound(&self, hold: &Hold, lots: u32) -> i128 {
+        let market = &self.markets[hold.market];
+        let params = &market.params;
+        let before = self.holding(hold.account, hold.market);
+        let (after, realised) = before.trade(hold.side, i128::from(lots), hold.notional);
+        let cash = realised - fee(hold.notional, params.taker_fee) - hold.bond;
+        let (equity, initial, _) = self.health(hold.account, cash, Some((hold.market, after)));
+        let unit = i128::from(market.mark) * i128::from(params.atoms_per_tick);
+        let cushion = 2 * ppm_ceil(unit * i128::from(lots), params.kill_band.0);
+        (initial + cushion - equity).max(0)
+    }
+
+    pub fn commit(&mut self, payment: &Payment<'_>, slot: u32) -> Checked<Deed> {
+        if self.person(payment.account).frozen {
+            return Err(SlabError::AccountFrozen);
+        }
+        if payment.payer != payment.account {
+            return Err(SlabError::NotBound);
+        }
+        let at = self.standing_at(payment.account, payment.hold)?;
+        let hold = &self.holds[at];
+        if slot > hold.expiry {
+            return Err(SlabError::Expired);
+        }
+        let cap = payment.escrow.caps.get(usize::from(payment.cap));
+        let honoured = cap.is_some_and(|cap| {
+            cap.state == cap_state::LIVE
+                && (cap.hold, cap.hold_generation) == payment.hold
+                && cap.route_id == hold.route_id
+                && cap.expiry_slot.0 >= slot
+        });
+        if !honoured {
+            return Err(SlabError::NoCap);
+        }
+        let number = hold.market as u8;
+        self.attempt(number, |model| model.commit_inner(at, payment, slot))
+    }
+
+    pub fn standing_at(&self, account: u32, handle: Handle) -> Checked<usize> {
+        let at = self.holds.iter().position(|hold| hold.handle == handle);
+        let at = at.filter(|at| self.holds[*at].committed.is_none());
+        let at = at.ok_or(SlabError::NoHold)?;
+        if self.holds[at].account == account {
+            Ok(at)
+        } else {
+            Err(SlabError::NotYourOrder)
+        }
+    }
+
+    fn commit_inner(&mut self, at: usize, payment: &Payment<'_>, slot: u32) -> Checked<Deed> {
+        let hold = self.holds[at].clone();
+        let market = &mut self.markets[hold.market];
+        market.move_mark(slot);
+        let moved = i128::from(market.mark) - i128::from(hold.mark);
+        if moved.abs() > ppm_ceil(i128::from(hold.mark), market.params.kill_band.0) {
+            return Err(SlabError::MarkMoved);
+        }
+        self.room_for_position(hold.account, hold.market)?;
+        let terms = Terms {
+            account: hold.account,
+            market: hold.market,
+            side: hold.side,
+            limit: 0,
+            lots: 0,
+            self_trade: SelfTrade::CancelResting,
+        };
+        let mut deed = Deed::default();
+        self.end(at, slot, |model, piece| {
+            model.trade_piece(&terms, piece, slot, &mut deed);
+        });
+        if deed.lots < hold.lots_min {
+            return Err(SlabError::NotFilled);
+        }
+        // The charge is what margin lacks; with that much more cash, the
+        // trade is one that any taker may make.
+        deed.charge = self.lacking(&terms, &deed);
+        let cap = &payment.escrow.caps[usize::from(payment.cap)];
+        let unbooked =
+            self.person(hold.account).debited - i128::from(payment.escrow.debited_seen_atoms);
+        let covered = i128::from(payment.escrow.balance_atoms) - unbooked;
+        let most = hold.max_charge.min(covered).min(cap.remaining_atoms.into());
+        let charge = deed.charge;
+        let person = self.person_mut(hold.account);
+        person.cash += charge;
+        person.came_in += charge;
+        person.debited += charge;
+        let debited = person.debited;
+        self.settle_taker(&terms, slot, &mut deed)?;
+        if charge > most {
+            return Err(SlabError::ChargeTooLarge);
+        }
+        self.holds[at].committed = Some(debited);
+        Ok(deed)
+    }
+
+    fn lacking(&self, terms: &Terms, deed: &Deed) -> i128 {
+        let rate = self.markets[terms.market].params.taker_fee;
+        let before = self.holding(terms.account, terms.market);
+        let (after, realised) = before.trade(terms.side, i128::from(deed.lots), deed.notional);
+        let cash = realised - fee(deed.notional, rate);
+        if self.may_carry(terms.account, terms.market, &before, &after, cash) {
+            return 0;
+        }
+        let (equity, initial, _) = self.health(terms.account, cash, Some((terms.market, after)));
+        initial - equity
+    }
+
+    /// Ends a hold piece by piece; the fees go to the makers and the slab.
+    fn end(&mut self, at: usize, slot: u32, mut each: impl FnMut(&mut Self, &Piece)) -> i128 {
+        let fees = self.fees_for(&self.holds[at], slot);
+        let pieces = self.holds[at].pieces.clone();
+        for (piece, fee) in pieces.iter().zip(&fees) {
+            let share = fee / 5 * 4;
+            self.person_mut(piece.maker).cash += share;
+            self.fees += fee - share;
+            self.holds[at].pieces.remove(0);
+            each(self, piece);
+        }
+        let paid = fees.iter().sum();
+        self.holds[at].bond = 0;
+        let account = self.holds[at].account;
+        self.person_mut(account).cash -= paid;
+        paid
+    }
+
+    fn trade_piece(&mut self, terms: &Terms, piece: &Piece, slot: u32, deed: &mut Deed) {
+        let market = &mut self.markets[terms.market];
+        let (low, high) = market.band();
+        let (side, ticks, at) = market.find(piece.order).expect("captured orders stay");
+        assert_eq!(ticks, piece.ticks, "captured prices stay");
+        let order = *market.order(side, ticks, at);
+        let traded = (low..=high).contains(&ticks)
+            && self.fill_maker(terms, ticks, &order, piece.lots, slot, deed);
+        if !traded {
+            let maker = piece.maker as u16;
+            deed.met
+                .push((piece.order, maker, ticks, piece.lots, outcome::SKIPPED));
+            self.let_go(terms.market, piece);
+        }
+    }
+
+    /// A piece is no longer captured: what its owner cancelled leaves.
+    fn let_go(&mut self, number: usize, piece: &Piece) {
+        let reserved = self.reserved(piece.order);
+        let market = &mut self.markets[number];
+        let (side, ticks, at) = market.find(piece.order).expect("captured orders stay");
+        let order = market.order(side, ticks, at);
+        if order.closing && reserved == 0 {
+            market.remove(side, ticks, at);
+        } else if order.closing {
+            order.lots = reserved;
+        }
+    }
+
+    /// The fee that the hold paid; `None` when it ended before.
+    pub fn cancel_hold(&mut self, account: u32, hold: Handle, slot: u32) -> Checked<Option<i128>> {
+        match self.standing_at(account, hold) {
+            Ok(at) => Ok(Some(self.give_up(at, slot))),
+            Err(SlabError::NoHold) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The fee that the hold paid; `None` when it stands or ended before.
+    pub fn expire_hold(&mut self, index: u32, slot: u32) -> Option<i128> {
+        let mut holds = self.holds.iter();
+        let at = holds.position(|hold| hold.handle.0 == index)?;
+        let over = self.holds[at].committed.is_none() && slot > self.holds[at].expiry;
+        over.then(|| self.give_up(at, slot))
+    }
+
+    fn give_up(&mut self, at: usize, slot: u32) -> i128 {
+        let market = self.holds[at].market;
+        let paid = self.end(at, slot, |model, piece| model.let_go(market, piece));
+        self.holds.remove(at);
+        paid
+    }
+
+    /// Whether the record could go: the Router booked it and its capability.
+    pub fn free_hold(&mut self, index: u32, payer: u32, escrow: &Escrow) -> Checked<bool> {
+        let mut holds = self.holds.iter();
+        let Some(at) = holds.position(|hold| hold.handle.0 == index) else {
+            return Ok(false);
+        };
+        let hold = &self.holds[at];
+        let Some(debited) = hold.committed else {
+            return Ok(false);
+        };
+        if hold.account != payer {
+            return Err(SlabError::NotBound);
+        }
+        let mut caps = escrow.caps.iter();
+        let pending = caps.any(|cap| {
+            cap.state == cap_state::LIVE && (cap.hold, cap.hold_generation) == hold.handle
+        });
+        let free = !pending && i128::from(escrow.debited_seen_atoms) >= debited;
+        if free {
+            self.holds.remove(at);
+        }
+        Ok(free)
+    }
+}
