@@ -1,0 +1,149 @@
+//! Release: principal, profit that is old enough, and nothing else.
+#![allow(missing_docs, reason = "tests explain themselves")]
+
+mod common;
+
+use common::{Exchange, key_of, params};
+use flagstone_slab_engine::SlabError;
+use flagstone_units::{Side, Side::Ask, Side::Bid, Slot, Ticks};
+
+fn releasable(exchange: &mut Exchange, account: u32) -> u64 {
+    let slot = Slot(exchange.slot);
+    exchange.slab().releasable_atoms(account, slot)
+}
+
+/// Account 2 buys from account 1 at 1,000 and sells at 1,010.
+fn profit(exchange: &mut Exchange, lots: u32) {
+    for (maker, taker, ticks) in [(Ask, Bid, 1_000), (Bid, Ask, 1_010)] {
+        exchange.post(1, maker, ticks, lots).unwrap();
+        assert_eq!(exchange.ioc(2, taker, ticks, lots), Ok(lots));
+    }
+}
+
+#[test]
+fn t2_principal_leaves_at_once_and_profit_when_it_is_old() {
+    let mut exchange = Exchange::new(&params(), 1);
+    exchange.open(10_000);
+    exchange.slot = 5_000;
+    profit(&mut exchange, 50);
+    assert_eq!(exchange.cash(2), 10_500);
+    assert_eq!(releasable(&mut exchange, 2), 10_000);
+    assert_eq!(exchange.release(2, 10_001), Err(SlabError::ReleaseTooLarge));
+    assert_eq!(exchange.release(2, 10_000), Ok(500));
+    assert_eq!(releasable(&mut exchange, 2), 0);
+    exchange.slot = 5_599;
+    assert_eq!(exchange.release(2, 1), Err(SlabError::ReleaseTooLarge));
+    exchange.slot = 5_600;
+    assert_eq!(exchange.release(2, 501), Err(SlabError::ReleaseTooLarge));
+    assert_eq!(exchange.release(2, 500), Ok(0));
+    assert_eq!(exchange.release(2, 1), Err(SlabError::ReleaseTooLarge));
+    assert_eq!(exchange.pay_released(2), 10_500);
+    exchange.audit();
+    exchange.audit_router();
+}
+
+#[test]
+fn t2_each_profit_starts_the_wait_anew() {
+    let mut exchange = Exchange::new(&params(), 1);
+    exchange.open(10_000);
+    for slot in [5_000, 5_400] {
+        exchange.slot = slot;
+        profit(&mut exchange, 50);
+    }
+    exchange.slot = 5_999;
+    assert_eq!(releasable(&mut exchange, 2), 10_000);
+    exchange.slot = 6_000;
+    assert_eq!(releasable(&mut exchange, 2), 11_000);
+}
+
+#[test]
+fn t2_what_was_released_is_no_principal_any_more() {
+    let mut exchange = Exchange::new(&params(), 1);
+    exchange.open(1_000);
+    exchange.slot = 5_000;
+    exchange.release(2, 1_000).unwrap();
+    exchange.deposit(2, 7_000).unwrap();
+    profit(&mut exchange, 20);
+    assert_eq!(releasable(&mut exchange, 2), 7_000);
+    exchange.release(2, 6_999).unwrap();
+    assert_eq!(releasable(&mut exchange, 2), 1);
+    // A charge of a commit is principal as well.
+    exchange.release(2, 1).unwrap();
+    exchange.slot = 9_000;
+    exchange.release(2, 200).unwrap();
+    exchange.post(1, Ask, 1_000, 10).unwrap();
+    let held = exchange
+        .reserve(&common::router::reserve(2, Bid, 1_000, 10))
+        .unwrap();
+    exchange.mint_and_commit(&held).unwrap();
+    assert_eq!((exchange.cash(2), releasable(&mut exchange, 2)), (1_000, 0));
+    exchange.post(1, Bid, 1_000, 10).unwrap();
+    exchange.ioc(2, Ask, 1_000, 10).unwrap();
+    // Principal or old profit: all of it is free again.
+    assert_eq!(releasable(&mut exchange, 2), 1_000);
+    exchange.audit();
+}
+
+#[test]
+fn t1_unrealised_profit_counts_nothing_and_loss_in_full() {
+    for (side, mark, free) in [
+        (Bid, 1_000, 9_000),
+        (Bid, 1_040, 9_000 - 40),
+        (Bid, 990, 9_000 - 100 + 10),
+        (Ask, 1_000, 9_000),
+        (Ask, 960, 9_000 + 40),
+        (Ask, 1_010, 9_000 - 100 - 10),
+    ] {
+        let mut exchange = Exchange::new(&params(), 1);
+        exchange.open(10_000);
+        let contra: Side = side.contra();
+        exchange.post(1, contra, 1_000, 10).unwrap();
+        exchange.ioc(2, side, 1_000, 10).unwrap();
+        exchange.slab().instruments[0].mark = Ticks(mark);
+        exchange.slot = 9_000;
+        assert_eq!(releasable(&mut exchange, 2), free, "{side:?} at {mark}");
+        assert!(exchange.release(2, free + 1).is_err());
+        exchange.release(2, free).unwrap();
+        exchange.audit();
+    }
+}
+
+#[test]
+fn t1_the_margin_of_open_orders_stays() {
+    let mut exchange = Exchange::new(&params(), 1);
+    exchange.open(10_000);
+    let order = exchange.post(2, Bid, 1_000, 30).unwrap();
+    assert_eq!(releasable(&mut exchange, 2), 7_000);
+    exchange.release(2, 7_000).unwrap();
+    // The order can still trade.
+    assert_eq!(exchange.ioc(1, Ask, 1_000, 30), Ok(30));
+    assert_eq!(exchange.position(2, 0), (30, 30_000));
+    assert_eq!(exchange.cancel(2, order), Ok(None));
+    assert_eq!(releasable(&mut exchange, 2), 0);
+    exchange.audit();
+}
+
+#[test]
+fn t2_a_recognised_deficit_holds_everything_back() {
+    let mut exchange = Exchange::new(&params(), 1);
+    exchange.slab().header.deficit_total.add(1);
+    assert_eq!(releasable(&mut exchange, 1), 0);
+    assert_eq!(exchange.release(1, 1), Err(SlabError::ReleaseTooLarge));
+}
+
+#[test]
+fn x6_only_the_accounts_own_trader_releases_and_never_nothing() {
+    let mut exchange = Exchange::new(&params(), 2);
+    assert_eq!(exchange.release(1, 0), Err(SlabError::ReleaseTooLarge));
+    assert_eq!(
+        exchange.release(1, u64::MAX),
+        Err(SlabError::ReleaseTooLarge)
+    );
+    assert_eq!(exchange.release(3, 1), Err(SlabError::NoAccount));
+    let got = exchange.run(|slab| slab.release(&key_of(7, 2), 1, 1, Slot(100)));
+    assert_eq!(got, Err(SlabError::WrongTrader));
+    // A frozen account takes no risk on, but its free cash is its own.
+    exchange.freeze(1, true);
+    exchange.release(1, 1_000_000_000).unwrap();
+    exchange.audit();
+}
