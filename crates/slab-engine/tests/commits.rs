@@ -7,7 +7,7 @@ use common::router::{handle, reserve};
 use common::{Exchange, Rng, key_of, params};
 use flagstone_interface::event::{Fill, Held, Traded, outcome};
 use flagstone_interface::router::Escrow;
-use flagstone_interface::slab::{HoldResult, PoolId};
+use flagstone_interface::slab::HoldResult;
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::holds::Reserve;
 use flagstone_slab_engine::instruments::InstrumentParams;
