@@ -257,8 +257,11 @@ impl Slab<'_> {
         let after = self.health(order.account, Some(&proposal));
         let lacking = after.initial_atoms as i64 + cushion as i64 - after.equity_atoms;
         if bond > 0 {
+            // The fee becomes a maker's cash: a profit that exists only at the
+            // mark must not pay for it.
             let now = self.health(order.account, None);
-            if now.equity_atoms - (bond as i64) < now.initial_atoms as i64 {
+            let free = now.equity_atoms - self.open_profit_atoms(order.account);
+            if free - (bond as i64) < now.initial_atoms as i64 {
                 return Err(SlabError::BelowInitialMargin);
             }
         }

@@ -67,7 +67,7 @@ impl Slab<'_> {
     }
 
     /// Sum of the positive unrealised profits of an account, in atoms.
-    fn open_profit_atoms(&self, index: u32) -> i64 {
+    pub(crate) fn open_profit_atoms(&self, index: u32) -> i64 {
         let mut profit = 0;
         let mut at = self.accounts[index].positions_head;
         while at != 0 {

@@ -283,6 +283,34 @@ fn t4_a_bond_comes_from_free_cash_and_locks_it() {
     exchange.audit();
 }
 
+#[test]
+fn t4_t2_a_bond_is_never_locked_out_of_open_profit() {
+    // Once a profit that existed only at the mark became a maker's cash, and
+    // when the mark came back, the holder's was below zero.
+    let mut exchange = Exchange::new(&costly(), 1);
+    let holder = exchange.open(1_000);
+    exchange.post(1, Ask, 1_000, 10).unwrap();
+    exchange.ioc(holder, Bid, 1_000, 10).unwrap();
+    exchange.slab().instruments[0].mark = Ticks(1_300);
+    exchange.post(1, Ask, 1_290, 6).unwrap();
+    let order = Reserve {
+        ttl: Slot(300),
+        ..reserve(holder, Bid, 1_300, 6)
+    };
+    let refused = exchange.reserve(&order);
+    assert_eq!(refused.map(|_| ()), Err(SlabError::BelowInitialMargin));
+    // 300 for the margin of 1,300, and 5.4, so 6 atoms a slot for 300 slots.
+    exchange.deposit(holder, 300 + 1_799).unwrap();
+    assert!(exchange.reserve(&order).is_err());
+    exchange.deposit(holder, 1).unwrap();
+    let held = exchange.reserve(&order).unwrap();
+    exchange.slab().instruments[0].mark = Ticks(1_000);
+    exchange.slot += 301;
+    exchange.expire_hold(held.hold).unwrap().unwrap();
+    assert_eq!(exchange.cash(holder), 1_300);
+    exchange.audit();
+}
+
 /// Account 2 sells 10 lots with just the margin for them, then loses some.
 fn maker_without_margin(exchange: &mut Exchange) -> Handle {
     let maker = exchange.open(1_000);

@@ -119,8 +119,7 @@ impl Reference {
             committed: None,
         };
         hold.bond = self.fees_for(&hold, expiry).iter().sum();
-        let (equity, initial, _) = self.health(order.account, 0, None);
-        if hold.bond > 0 && equity - hold.bond < initial {
+        if hold.bond > 0 && hold.bond > self.free_cash(order.account) {
             return Err(SlabError::BelowInitialMargin);
         }
         hold.max_charge = self.charge_bound(&hold, lots);

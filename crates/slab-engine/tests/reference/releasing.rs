@@ -25,18 +25,23 @@ impl Reference {
     }
 
     pub fn releasable(&self, account: u32, slot: u32) -> i128 {
-        // Cash, bonds and open losses; an open profit is worth nothing here.
         let person = self.person(account);
-        let mut free = person.cash - self.bonds(account);
+        let free = self.free_cash(account).min(person.cash).max(0);
+        let principal = (person.came_in - person.released).max(0);
+        let matured = slot.saturating_sub(person.profit_slot) >= WARM_UP;
+        if matured { free } else { free.min(principal) }
+    }
+
+    /// Cash less bonds, open losses and margin; an open profit is worth
+    /// nothing here.
+    pub(super) fn free_cash(&self, account: u32) -> i128 {
+        let mut free = self.person(account).cash - self.bonds(account);
         for (number, market) in self.markets.iter().enumerate() {
             let holding = self.holding(account, number);
             let unit = i128::from(market.mark) * i128::from(market.params.atoms_per_tick);
             free += (holding.lots * unit - holding.cost).min(0);
         }
         let (_, initial, _) = self.health(account, 0, None);
-        let free = (free - initial).min(person.cash).max(0);
-        let principal = (person.came_in - person.released).max(0);
-        let matured = slot.saturating_sub(person.profit_slot) >= WARM_UP;
-        if matured { free } else { free.min(principal) }
+        free - initial
     }
 }

@@ -50,7 +50,7 @@ pub fn crowded() -> Setting {
     Setting {
         pools: [2, 8, 22, 90, 15, 14, 50, 16, 1, 1],
         accounts: 8,
-        orders_each: 24,
+        orders_each: 18,
         cash: 10_000,
         reach: 70,
         lots: 40,
