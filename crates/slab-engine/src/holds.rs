@@ -289,14 +289,15 @@ impl Slab<'_> {
         traded: &mut Traded,
     ) -> Result<()> {
         let account = self.traded_account(commit.account, trader)?;
-        if account.flags & account_flags::FROZEN != 0 {
-            return Err(SlabError::AccountFrozen);
-        }
         let bound = commit.escrow.bound_account == commit.account
             && commit.escrow.bound_generation == account.generation
             && key_eq(&account.escrow, commit.escrow_key);
         if !bound {
             return Err(SlabError::NotBound);
+        }
+        // The escrow may have been frozen since the last sync.
+        if account.flags & account_flags::FROZEN != 0 || commit.escrow.frozen != 0 {
+            return Err(SlabError::AccountFrozen);
         }
         let hold = *self.held(commit.account, commit.hold, commit.generation)?;
         if slot > hold.expiry_slot {

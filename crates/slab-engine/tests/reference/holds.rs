@@ -199,11 +199,11 @@ impl Reference {
     }
 
     pub fn commit(&mut self, payment: &Payment<'_>, slot: u32) -> Checked<Deed> {
-        if self.person(payment.account).frozen {
-            return Err(SlabError::AccountFrozen);
-        }
         if payment.payer != payment.account {
             return Err(SlabError::NotBound);
+        }
+        if self.person(payment.account).frozen || payment.escrow.frozen != 0 {
+            return Err(SlabError::AccountFrozen);
         }
         let at = self.standing_at(payment.account, payment.hold)?;
         let hold = &self.holds[at];
