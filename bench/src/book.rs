@@ -58,7 +58,7 @@ pub(crate) fn fill(slab: &mut Slab<'_>, orders: u32, slot: Slot) -> Result<()> {
     let first = open_makers(slab, slot)?;
     let levels = LEVELS.min(orders / 4).max(1);
     for number in 0..orders {
-        let side = if number % 2 == 0 {
+        let side = if number.is_multiple_of(2) {
             Side::Bid
         } else {
             Side::Ask

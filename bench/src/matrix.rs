@@ -129,7 +129,7 @@ impl Bench {
 
     /// A post-only order at a level that exists or not, near and far, and its cancel.
     fn place_and_cancel(&mut self, sample: u32) -> Result<(u64, u64)> {
-        let side = if sample % 2 == 0 {
+        let side = if sample.is_multiple_of(2) {
             Side::Bid
         } else {
             Side::Ask
@@ -165,7 +165,7 @@ impl Bench {
             .context("the slab")?;
         let mut samples = Vec::new();
         for sample in 0..SAMPLES {
-            let side = if sample % 2 == 0 {
+            let side = if sample.is_multiple_of(2) {
                 Side::Bid
             } else {
                 Side::Ask
