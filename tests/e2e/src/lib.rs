@@ -5,6 +5,8 @@
 
 pub mod binary;
 pub mod forge;
+pub mod market;
+pub mod money;
 pub mod random;
 pub mod refusal;
 pub mod replay;

@@ -1,0 +1,137 @@
+//! Where every atom is: the independent bookkeeper of the money path.
+//!
+//! It reads accounts by their layouts and adds up; it calls no code of the
+//! programs or the engine but the slab's own audit.
+
+use flagstone_sdk::address;
+use flagstone_sdk::embedded::Session;
+use flagstone_sdk::engine::Slab;
+use flagstone_sdk::interface::Record;
+use flagstone_sdk::interface::router::{
+    Cap, Escrow, Portfolio, RouterConfig, SlabEntry, SlabLedger, Vault, cap_state,
+};
+use flagstone_sdk::interface::slab::SlabAccount;
+use solana_address::Address;
+
+/// What the Router's records say, in atoms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Free cash of all portfolios.
+    pub cash: u64,
+    /// Balances of all escrows.
+    pub pledged: u64,
+    /// Backings of all slabs.
+    pub backing: u64,
+    /// Insurance of all slabs.
+    pub insurance: u64,
+    /// Deposits ever made, less withdrawals.
+    pub paid_in: u64,
+    /// Tokens in the vault.
+    pub tokens: u64,
+}
+
+impl Books {
+    /// Everything that somebody owns.
+    pub fn booked(&self) -> u64 {
+        self.cash + self.pledged + self.backing + self.insurance
+    }
+}
+
+/// Every record of a kind, with its address.
+fn records<T: Record>(session: &Session) -> Vec<(Address, T)> {
+    let accounts = &session.svm.accounts_db().inner;
+    let keys = accounts.iter().filter_map(|(key, account)| {
+        use solana_account::ReadableAccount;
+        (account.owner() == &address::ROUTER).then_some(*key)
+    });
+    let read = |key: Address| session.record(&key).map(|record| (key, record));
+    keys.filter_map(read).collect()
+}
+
+/// Adds everything up and fails unless it agrees: per escrow, per slab, and
+/// with the tokens in the vault (invariant V).
+#[track_caller]
+pub fn audit_money(session: &Session) -> Books {
+    let mut books = Books::default();
+    for (_, portfolio) in records::<Portfolio>(session) {
+        books.cash += portfolio.cash_atoms;
+        books.paid_in += portfolio.deposited_total_atoms - portfolio.withdrawn_total_atoms;
+    }
+    let escrows = records::<Escrow>(session);
+    for (_, escrow) in &escrows {
+        books.pledged += escrow.balance_atoms;
+        audit_escrow(escrow);
+    }
+    for (_, ledger) in records::<SlabLedger>(session) {
+        books.backing += ledger.backing_atoms;
+        books.insurance += ledger.insurance_atoms;
+        audit_slab(session, &ledger, &escrows);
+    }
+    let vaults = records::<Vault>(session);
+    let [(_, vault)] = vaults[..] else {
+        panic!("one vault")
+    };
+    books.tokens = session.token_balance(&Address::from(vault.tokens));
+    assert_eq!(books.booked(), vault.booked_atoms, "the books add up");
+    assert_eq!(books.booked(), books.paid_in, "nothing came from nowhere");
+    assert!(books.tokens >= vault.booked_atoms, "invariant V");
+    assert_eq!(records::<RouterConfig>(session).len(), 1);
+    books
+}
+
+/// An escrow's balance is the sum of its live capabilities (rule X4).
+fn audit_escrow(escrow: &Escrow) {
+    let live = |cap: &&Cap| cap.state == cap_state::LIVE;
+    let remaining: u64 = escrow
+        .caps
+        .iter()
+        .filter(live)
+        .map(|cap| cap.remaining_atoms)
+        .sum();
+    assert_eq!(escrow.balance_atoms, remaining, "escrow balance");
+    for cap in &escrow.caps {
+        assert!(cap.remaining_atoms <= cap.amount_max_atoms);
+        assert!(
+            cap.nonce <= escrow.cap_nonce,
+            "a serial number from nowhere"
+        );
+        let burned = cap.state != cap_state::LIVE;
+        assert!(
+            !burned || cap.remaining_atoms == 0,
+            "a dead capability holds money"
+        );
+        let twice = |other: &&Cap| {
+            other.state == cap_state::LIVE
+                && (other.hold, other.hold_generation) == (cap.hold, cap.hold_generation)
+        };
+        let named = escrow.caps.iter().filter(twice).count();
+        assert!(burned || named == 1, "two capabilities for one hold");
+    }
+}
+
+/// Backing is what the slab received, but for what is still on its way.
+fn audit_slab(session: &Session, ledger: &SlabLedger, escrows: &[(Address, Escrow)]) {
+    let key = Address::from(ledger.slab);
+    let entry: SlabEntry = session
+        .record(&address::slab_entry(&key))
+        .expect("an entry");
+    assert_eq!(entry.slab, ledger.slab);
+    let law = |slab: &Slab<'_>| {
+        let totals = slab.audit().unwrap_or_else(|broken| panic!("{broken}"));
+        let mut expected = totals.received_atoms;
+        for (address, escrow) in escrows.iter().filter(|(_, one)| one.slab == ledger.slab) {
+            let account: SlabAccount = slab.accounts[escrow.bound_account];
+            assert_eq!(account.escrow, address.to_bytes(), "bound both ways");
+            let way = |total: u64, seen: u64| i128::from(total) - i128::from(seen);
+            expected += way(escrow.deposited_total_atoms, account.deposited_seen_atoms);
+            expected -= way(account.debited_total_atoms, escrow.debited_seen_atoms);
+            expected += way(account.released_total_atoms, escrow.released_seen_atoms);
+        }
+        assert_eq!(
+            i128::from(ledger.backing_atoms),
+            expected,
+            "backing of {key}"
+        );
+    };
+    session.with_slab(&key, law).expect("a slab");
+}
