@@ -24,74 +24,24 @@ fn r1_prices_quantities_and_lives_out_of_range_are_refused() {
     let mut exchange = Exchange::new(&params(), 2);
     exchange.post(1, Ask, 1_000, 5).unwrap();
     let good = reserve(2, Bid, 1_000, 5);
-    let bad = [
-        (
-            SlabError::BadPrice,
-            Reserve {
-                limit: Ticks(0),
-                ..good
-            },
-        ),
-        (
-            SlabError::BadPrice,
-            Reserve {
-                limit: Ticks(1_000_001),
-                ..good
-            },
-        ),
-        (
-            SlabError::BadQuantity,
-            Reserve {
-                lots: Lots(0),
-                lots_min: Lots(0),
-                ..good
-            },
-        ),
-        (
-            SlabError::BadQuantity,
-            Reserve {
-                lots: Lots(1_000_001),
-                ..good
-            },
-        ),
+    let bad: [(SlabError, fn(&mut Reserve)); 10] = [
+        (SlabError::BadPrice, |order| order.limit = Ticks(0)),
+        (SlabError::BadPrice, |order| order.limit = Ticks(1_000_001)),
+        (SlabError::BadQuantity, |order| order.lots = Lots(0)),
+        (SlabError::BadQuantity, |order| order.lots = Lots(1_000_001)),
         // A hold of nothing would be a free record.
-        (
-            SlabError::BadQuantity,
-            Reserve {
-                lots_min: Lots(0),
-                ..good
-            },
-        ),
-        (
-            SlabError::BadQuantity,
-            Reserve {
-                lots_min: Lots(6),
-                ..good
-            },
-        ),
-        (
-            SlabError::BadQuantity,
-            Reserve {
-                ttl: Slot(301),
-                ..good
-            },
-        ),
-        (
-            SlabError::NoInstrument,
-            Reserve {
-                instrument: 1,
-                ..good
-            },
-        ),
-        (SlabError::NoAccount, Reserve { account: 3, ..good }),
-        (SlabError::NoAccount, Reserve { account: 0, ..good }),
+        (SlabError::BadQuantity, |order| order.lots_min = Lots(0)),
+        (SlabError::BadQuantity, |order| order.lots_min = Lots(6)),
+        (SlabError::BadQuantity, |order| order.ttl = Slot(301)),
+        (SlabError::NoInstrument, |order| order.instrument = 1),
+        (SlabError::NoAccount, |order| order.account = 3),
+        (SlabError::NoAccount, |order| order.account = 0),
     ];
-    for (error, order) in bad {
-        assert_eq!(
-            exchange.reserve(&order).map(|_| ()),
-            Err(error),
-            "{order:?}"
-        );
+    for (error, change) in bad {
+        let mut order = good;
+        change(&mut order);
+        let got = exchange.reserve(&order);
+        assert_eq!(got.map(|_| ()), Err(error), "{order:?}");
     }
     assert_eq!(live(&mut exchange), (0, 0));
     exchange

@@ -3,7 +3,8 @@
 //! Both run the same random operations. After each one the result, the fills,
 //! the evictions and the depth of both sides must agree; every few operations
 //! the whole book, every position and all cash; and the engine's own audit
-//! (conservation to the atom) must hold.
+//! (conservation to the atom) must hold. Holds, their capabilities and what the
+//! Router books of them run along; what it backs must be what the slab received.
 //!
 //! `FLAGSTONE_MODEL_OPS` sets the operations of a long run and
 //! `FLAGSTONE_MODEL_SEED` its seed.

@@ -256,3 +256,33 @@ fn t6_closing_a_position_by_a_hold_gives_its_record_back() {
     assert_eq!(slab.header.pool(PoolId::Positions).live, 0);
     exchange.audit();
 }
+
+#[test]
+fn e6_a_taker_passes_96_orders_at_most() {
+    // Two layers of 48 reserved orders hide the one behind them: the work of
+    // a taker is bounded whatever rests in front.
+    let mut exchange = Exchange::new(&params(), 3);
+    exchange.post(1, Ask, 1_001, 5).unwrap();
+    for (layer, ticks) in [1_000, 999].into_iter().enumerate() {
+        for _ in 0..48 {
+            exchange.post(1, Ask, ticks, 1).unwrap();
+        }
+        for lots in [32, 16] {
+            let held = exchange.reserve(&reserve(2, Bid, ticks, lots)).unwrap();
+            assert_eq!({ held.lots }, lots, "layer {layer}");
+        }
+    }
+    assert_eq!(exchange.ioc(3, Bid, 1_001, 5), Ok(0));
+    // It is in reach again once the holds end.
+    for index in 1..=4 {
+        let record = exchange.record(index);
+        exchange
+            .cancel_hold(2, (index, record.generation))
+            .unwrap()
+            .unwrap();
+    }
+    assert_eq!(exchange.ioc(3, Bid, 1_001, 48), Ok(48));
+    assert_eq!(exchange.ioc(3, Bid, 1_001, 48), Ok(48));
+    assert_eq!(exchange.ioc(3, Bid, 1_001, 48), Ok(5));
+    exchange.audit();
+}
