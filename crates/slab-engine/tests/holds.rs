@@ -24,7 +24,8 @@ fn r1_prices_quantities_and_lives_out_of_range_are_refused() {
     let mut exchange = Exchange::new(&params(), 2);
     exchange.post(1, Ask, 1_000, 5).unwrap();
     let good = reserve(2, Bid, 1_000, 5);
-    let bad: [(SlabError, fn(&mut Reserve)); 10] = [
+    type Change = fn(&mut Reserve);
+    let bad: [(SlabError, Change); 10] = [
         (SlabError::BadPrice, |order| order.limit = Ticks(0)),
         (SlabError::BadPrice, |order| order.limit = Ticks(1_000_001)),
         (SlabError::BadQuantity, |order| order.lots = Lots(0)),
