@@ -52,20 +52,28 @@ fn records<T: Record>(session: &Session) -> Vec<(Address, T)> {
 /// with the tokens in the vault (invariant V).
 #[track_caller]
 pub fn audit_money(session: &Session) -> Books {
+    let escrows = records::<Escrow>(session);
+    for (_, ledger) in records::<SlabLedger>(session) {
+        audit_slab(session, &ledger, &escrows);
+    }
+    audit_custody(session)
+}
+
+/// The same without looking into the slabs: holds whatever a slab does.
+#[track_caller]
+pub fn audit_custody(session: &Session) -> Books {
     let mut books = Books::default();
     for (_, portfolio) in records::<Portfolio>(session) {
         books.cash += portfolio.cash_atoms;
         books.paid_in += portfolio.deposited_total_atoms - portfolio.withdrawn_total_atoms;
     }
-    let escrows = records::<Escrow>(session);
-    for (_, escrow) in &escrows {
+    for (_, escrow) in records::<Escrow>(session) {
         books.pledged += escrow.balance_atoms;
-        audit_escrow(escrow);
+        audit_escrow(&escrow);
     }
     for (_, ledger) in records::<SlabLedger>(session) {
         books.backing += ledger.backing_atoms;
         books.insurance += ledger.insurance_atoms;
-        audit_slab(session, &ledger, &escrows);
     }
     let vaults = records::<Vault>(session);
     let [(_, vault)] = vaults[..] else {
