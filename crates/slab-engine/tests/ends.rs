@@ -384,10 +384,19 @@ fn t1_t5_slices_outside_the_band_are_skipped() {
     let expected = [(1, 990, 5, outcome::SKIPPED), (3, 1_000, 5, outcome::FULL)];
     assert_eq!(met(&traded), expected);
     assert_eq!(rests(&mut exchange, order), Some((5, 0)));
+    // What its owner cancelled meanwhile leaves.
+    exchange.slab().instruments[0].mark = Ticks(1_000);
+    exchange.post(3, Ask, 1_000, 5).unwrap();
+    let held = hold(&mut exchange, 2, 10);
+    exchange.cancel(1, order).unwrap().unwrap();
+    exchange.slab().instruments[0].mark = Ticks(1_002);
+    assert_eq!({ exchange.mint_and_commit(&held).unwrap().lots }, 5);
+    assert_eq!(rests(&mut exchange, order), None);
+    exchange.post(1, Ask, 992, 5).unwrap();
     // All of them: nothing would trade, so nothing happens.
     exchange.slab().instruments[0].mark = Ticks(1_000);
     let held = hold(&mut exchange, 2, 5);
-    exchange.slab().instruments[0].mark = Ticks(1_005);
+    exchange.slab().instruments[0].mark = Ticks(1_009);
     let none = exchange.mint_and_commit(&held);
     assert_eq!(none.map(|_| ()), Err(SlabError::NotFilled));
     end(&mut exchange, &held, End::Cancel);
