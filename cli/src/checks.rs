@@ -1,6 +1,7 @@
 //! Checks at the end of a run: what was compared, and whether it held.
 
 use crate::flow::model::{Model, Queue, Resting};
+use crate::print::tell;
 use crate::venue::Custody;
 use flagstone_sdk::engine::Slab;
 use flagstone_sdk::engine::audit::Totals;
@@ -16,7 +17,8 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    fn new(what: String, holds: bool) -> Self {
+    /// A check that was made.
+    pub(crate) fn new(what: String, holds: bool) -> Self {
         Self { what, holds }
     }
 }
@@ -24,7 +26,7 @@ impl Check {
 /// Prints the checks; `true` when all of them hold.
 pub(crate) fn print(checks: &[Check]) -> bool {
     for check in checks {
-        println!(
+        tell!(
             "  [{}] {}",
             if check.holds { "ok" } else { "BROKEN" },
             check.what

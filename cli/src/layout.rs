@@ -1,5 +1,6 @@
 //! `flagstone layout`: where the bytes of a slab go.
 
+use crate::print::tell;
 use crate::table::{grouped, numbers};
 use anyhow::Result;
 use flagstone_sdk::engine::SlabSize;
@@ -87,7 +88,7 @@ fn layout(size: SlabSize) -> Layout {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let layout = layout(args.size.into());
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&layout)?);
+        tell!("{}", serde_json::to_string_pretty(&layout)?);
         return Ok(());
     }
     let row = |name: &str, capacity: String, each: String, bytes: u64| {
@@ -116,7 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         String::new(),
         layout.account_bytes,
     ));
-    println!(
+    tell!(
         "{}",
         numbers(&["pool", "capacity", "bytes each", "bytes"], rows)
     );

@@ -8,12 +8,14 @@
 //! | [`venue`] | where operations run: the programs in an SVM, or the bare engine |
 //! | [`checks`] | what has to hold at the end of a run |
 //! | [`compute`], [`table`] | compute units out of logs; tables and numbers |
+//! | [`mod@print`] | standard output that may be closed early |
 
 mod checks;
 mod compute;
 mod demo;
 mod flow;
 mod layout;
+mod print;
 mod replay;
 mod table;
 mod venue;
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            print::complain(format_args!("{error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -1,17 +1,16 @@
 //! What happens, one function per chapter.
 
-use super::story::{MARK, QUOTE, Story, say};
+use super::story::{MARK, QUOTE, Story, say, ticks};
 use super::tables;
 use crate::checks;
-use crate::table::{grouped, money, price};
+use crate::print::tell;
+use crate::table::{grouped, money};
 use crate::venue;
 use anyhow::{Context, Result, ensure};
 use flagstone_sdk::interface::event::Traded;
 use flagstone_sdk::units::Side;
 use std::path::Path;
 
-/// Atoms of one tick on one lot of the story's instrument.
-const ATOMS_PER_TICK: u32 = 10_000;
 /// What everyone brings, deposits and pledges, in atoms.
 const TOKENS: u64 = 50_000 * QUOTE;
 const DEPOSIT: u64 = 20_000 * QUOTE;
@@ -36,7 +35,7 @@ const CHAPTERS: [(&str, Chapter); 4] = [
 /// # Errors
 /// When a program is missing or a transaction failed that should not.
 pub(crate) fn tell(programs: &Path) -> Result<bool> {
-    println!("Part one: two makers and a taker\n");
+    tell!("Part one: two makers and a taker\n");
     let mut story = Story::open(programs)?;
     say!("An exchange opens: a Router with a vault, and a slab of 10 MiB that");
     say!(
@@ -48,22 +47,18 @@ pub(crate) fn tell(programs: &Path) -> Result<bool> {
     }
     let before = tables::balances(&story)?;
     for (at, (title, chapter)) in CHAPTERS.iter().enumerate() {
-        println!("\n{}. {title}", at + 1);
+        tell!("\n{}. {title}", at + 1);
         chapter(&mut story)?;
     }
-    println!(
+    tell!(
         "\nCompute units per instruction\n{}",
         tables::compute_units(&story.steps)
     );
-    println!("Before, in quote units\n{}", tables::people(&before));
+    tell!("Before, in quote units\n{}", tables::people(&before));
     let after = tables::balances(&story)?;
-    println!("After\n{}", tables::people(&after));
-    println!("What the exchange holds\n{}", tables::exchange(&story)?);
+    tell!("After\n{}", tables::people(&after));
+    tell!("What the exchange holds\n{}", tables::exchange(&story)?);
     check(&story, &before, &after)
-}
-
-fn ticks(ticks: u32) -> String {
-    price(ticks, ATOMS_PER_TICK)
 }
 
 fn money_arrives(story: &mut Story) -> Result<()> {
@@ -166,7 +161,7 @@ fn orders_leave(story: &mut Story) -> Result<()> {
 
 /// Conservation to the atom.
 fn check(story: &Story, before: &[tables::Balance], after: &[tables::Balance]) -> Result<bool> {
-    println!("Checks");
+    tell!("Checks");
     let exchange = &story.exchange;
     let (mut found, received_atoms) = exchange.session.with_slab(&exchange.slab, |slab| {
         let received = slab

@@ -10,6 +10,7 @@ mod chapters;
 mod story;
 mod tables;
 
+use crate::print::tell;
 use crate::replay::{self, GENERATED_EVENTS, Options};
 use anyhow::{Result, ensure};
 use std::path::PathBuf;
@@ -37,10 +38,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // Read before the story starts, so that a wrong path is told at once.
     let feed = replay::feed(args.data.as_deref(), &args.options, events)?;
     let mut holds = chapters::tell(&args.options.programs)?;
-    println!("\nPart two: order flow through a fresh slab of the same size\n");
+    tell!("\nPart two: order flow through a fresh slab of the same size\n");
     let report = replay::replay(&feed, &args.options, false, BATCH)?;
     holds &= report.print();
     ensure!(holds, "a check does not hold");
-    println!("\nEverything holds.");
+    tell!("\nEverything holds.");
     Ok(())
 }

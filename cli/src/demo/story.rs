@@ -1,11 +1,11 @@
 //! The stage: people, their money, telling and measuring.
 
 use crate::compute;
+use crate::table::price;
 use anyhow::{Context, Result, anyhow, bail};
 use flagstone_sdk::address;
 use flagstone_sdk::embedded::exchange::standard_instrument;
-use flagstone_sdk::embedded::{Exchange, Member, Receipt, Session};
-use flagstone_sdk::engine::SlabSize;
+use flagstone_sdk::embedded::{Exchange, Member, Receipt};
 use flagstone_sdk::engine::orders::OrderKind;
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::interface::router::Escrow;
@@ -15,12 +15,20 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::path::Path;
 
-use crate::venue::Handle;
+use crate::venue::{self, Handle};
 
 /// Mark that the instrument starts from, in ticks of 0.01.
 pub(crate) const MARK: u32 = 10_000;
 /// One unit of the quote mint, in atoms.
 pub(crate) const QUOTE: u64 = 1_000_000;
+
+/// Atoms of one tick on one lot of the instrument.
+const ATOMS_PER_TICK: u32 = 10_000;
+
+/// A price of the instrument, for people.
+pub(crate) fn ticks(ticks: u32) -> String {
+    price(ticks, ATOMS_PER_TICK)
+}
 
 /// Someone with a wallet.
 pub(crate) struct Person {
@@ -53,7 +61,7 @@ pub(crate) struct Story {
 
 /// Says a sentence.
 macro_rules! say {
-    ($($part:tt)*) => { println!("  {}", format_args!($($part)*)) };
+    ($($part:tt)*) => { $crate::print::tell!("  {}", format_args!($($part)*)) };
 }
 pub(crate) use say;
 
@@ -63,11 +71,8 @@ impl Story {
     /// # Errors
     /// When a program is missing or a transaction failed.
     pub(crate) fn open(programs: &Path) -> Result<Self> {
-        let session = Session::start(programs)?;
-        let mut exchange = Exchange::open(session, SlabSize::Full)?;
-        exchange.add_instrument(&standard_instrument(Ticks(MARK)))?;
         Ok(Self {
-            exchange,
+            exchange: venue::open(programs, &standard_instrument(Ticks(MARK)))?,
             people: Vec::new(),
             steps: Vec::new(),
         })

@@ -5,6 +5,7 @@ use super::rules::{Reasons, Rules, SIZE_DOWN};
 use super::{Action, Feed, Mode};
 use crate::checks::{self, Check};
 use crate::compute::Spread;
+use crate::print::tell;
 use crate::table::{grouped, numbers, price};
 use crate::venue::Venue;
 use anyhow::Result;
@@ -172,7 +173,7 @@ impl Report {
         self.print_flow();
         self.print_book();
         self.print_units();
-        println!("\nChecks");
+        tell!("\nChecks");
         checks::print(&self.checks)
     }
 
@@ -181,9 +182,11 @@ impl Report {
             Mode::Maintain => "maintain",
             Mode::Trade => "trade",
         };
-        println!(
+        tell!(
             "Replay of {} ({}), mode {mode}, on {}",
-            self.source, self.symbol, self.venue
+            self.source,
+            self.symbol,
+            self.venue
         );
         let used: u64 = self.used.values().sum();
         let kinds = Action::ALL.iter().filter_map(|action| {
@@ -191,33 +194,33 @@ impl Report {
             Some(format!("{} {}", grouped(*count), action.name()))
         });
         let kinds: Vec<_> = kinds.collect();
-        println!("  records    {} ({})", grouped(used), kinds.join(", "));
+        tell!("  records    {} ({})", grouped(used), kinds.join(", "));
         if self.opening > 0 {
-            println!(
+            tell!(
                 "             {} of them open the book",
                 grouped(self.opening as u64)
             );
         }
         if self.left_out > 0 {
-            println!(
+            tell!(
                 "             {} more left out: not usable",
                 grouped(self.left_out as u64)
             );
         }
-        println!("  placed     {} orders", grouped(self.placed));
-        println!(
+        tell!("  placed     {} orders", grouped(self.placed));
+        tell!(
             "  cancelled  {} orders, {} stale handles",
             grouped(self.cancelled),
             self.stale
         );
         let modifies: u64 = self.modifies.values().sum();
-        println!(
+        tell!(
             "  modified   {}{}",
             grouped(modifies),
             listed(&self.modifies)
         );
         if self.mode == Mode::Trade {
-            println!(
+            tell!(
                 "  traded     {} takes, {} fills, {} lots; {} takes met nothing",
                 grouped(self.trades),
                 grouped(self.fills),
@@ -226,7 +229,7 @@ impl Report {
             );
         }
         if self.evicted > 0 {
-            println!("  evicted    {} orders", grouped(self.evicted));
+            tell!("  evicted    {} orders", grouped(self.evicted));
         }
         for (name, reasons) in [
             ("corrected", &self.corrected),
@@ -234,10 +237,10 @@ impl Report {
             ("skipped", &self.skipped),
         ] {
             let count: u64 = reasons.values().sum();
-            println!("  {name:<9}  {}{}", grouped(count), listed(reasons));
+            tell!("  {name:<9}  {}{}", grouped(count), listed(reasons));
         }
         if let Some(smaller) = self.modifies.get(SIZE_DOWN) {
-            println!(
+            tell!(
                 "  limit      the slab cannot reduce an order in place yet: {} modifies that only \
                  lower\n             the quantity were cancelled and placed anew, behind the queue",
                 grouped(*smaller)
@@ -250,8 +253,8 @@ impl Report {
             let orders: usize = self.book[side].iter().map(|(_, queue)| queue.len()).sum();
             format!("{} levels, {} orders", self.book[side].len(), orders)
         };
-        println!("\nFinal book: bids {}; asks {}", count(0), count(1));
-        println!(
+        tell!("\nFinal book: bids {}; asks {}", count(0), count(1));
+        tell!(
             "  mark {}, {} slots passed",
             price(self.mark, self.atoms_per_tick),
             self.slots
@@ -278,9 +281,9 @@ impl Report {
             ]
         });
         let headers = ["level", "orders", "lots", "bid", "ask", "lots", "orders"];
-        println!("{}", numbers(&headers, rows.collect()));
+        tell!("{}", numbers(&headers, rows.collect()));
         if let Some(against_feed) = &self.against_feed {
-            println!("  {against_feed}");
+            tell!("  {against_feed}");
         }
     }
 
@@ -304,8 +307,8 @@ impl Report {
             })
             .collect();
         if !rows.is_empty() {
-            println!("\nCompute units per instruction");
-            println!(
+            tell!("\nCompute units per instruction");
+            tell!(
                 "{}",
                 numbers(&["operation", "count", "p50", "p95", "max"], rows)
             );
@@ -318,12 +321,12 @@ impl Report {
         );
         match self.transactions {
             Some((sent, bytes)) => {
-                println!(
+                tell!(
                     "; {} transactions, the largest of {bytes} bytes",
                     grouped(sent)
                 );
             }
-            None => println!(),
+            None => tell!(""),
         }
     }
 }

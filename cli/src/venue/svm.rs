@@ -2,7 +2,7 @@
 
 use super::{Call, Custody, Done, Reply, Request, Venue, taking};
 use crate::compute;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use flagstone_sdk::embedded::{Exchange, Failure, Member, Session};
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::{Slab, SlabError, SlabSize};
@@ -31,11 +31,7 @@ impl Svm {
         users: usize,
         atoms: u64,
     ) -> Result<Self> {
-        let session = Session::start(programs)?;
-        let mut exchange = Exchange::open(session, SlabSize::Full)?;
-        exchange
-            .add_instrument(params)
-            .context("the slab refused the instrument")?;
+        let mut exchange = open(programs, params)?;
         let members = (0..users)
             .map(|_| exchange.join(atoms, atoms))
             .collect::<Result<Vec<_>, Box<Failure>>>()?;
@@ -177,6 +173,38 @@ impl Venue for Svm {
     fn name(&self) -> &'static str {
         "the SBF programs in the embedded SVM"
     }
+}
+
+/// A chain with `programs`, and an exchange with one instrument on a full slab.
+///
+/// # Errors
+/// When a program is missing or not of this build, or the slab refuses the
+/// instrument.
+pub(crate) fn open(programs: &Path, params: &InstrumentParams) -> Result<Exchange> {
+    let mismatch = || {
+        format!(
+            "the programs in {} are not those of this build: run `cargo xtask build-sbf`",
+            programs.display()
+        )
+    };
+    let session = Session::start(programs)?;
+    // Nothing but other programs can fail on a chain where nothing happened yet.
+    let mut exchange = Exchange::open(session, SlabSize::Full).with_context(mismatch)?;
+    if let Err(failure) = exchange.add_instrument(params) {
+        let refused = failure.code.is_some();
+        let error = anyhow::Error::from(failure);
+        return Err(match refused {
+            true => error.context("the slab refused the instrument"),
+            false => error.context(mismatch()),
+        });
+    }
+    // Programs that know their instructions may still write other layouts.
+    let slab = exchange
+        .session
+        .with_slab(&exchange.slab, |slab| slab.audit().is_ok());
+    let records = exchange.vault().is_some() && exchange.ledger().is_some();
+    ensure!(slab == Ok(true) && records, mismatch());
+    Ok(exchange)
 }
 
 /// What the Router holds, its depositors being `members`.
