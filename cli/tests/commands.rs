@@ -2,7 +2,7 @@
 #![allow(missing_docs, reason = "tests")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The market-by-order sample among the shared data.
 const SAMPLE: &str = "esh4-glbx-mdp3-20231225.mbo.dbn.zst";
@@ -92,6 +92,46 @@ fn generated_flows_end_with_equal_books_on_the_engine() {
 fn the_demo_holds() {
     let told = succeeds(&["demo", "--events", "100"]);
     assert!(told.trim_end().ends_with("Everything holds."), "{told}");
+    // A route over two slabs, at once and in steps, and three that were undone.
+    for held in [
+        "one transaction and four leave the same chain: 0 accounts differ",
+        "undone at reserve",
+        "undone at open_route",
+        "undone at settle_route",
+        "everyone left",
+        "all books agreed after each of",
+    ] {
+        assert!(told.contains(&format!("[ok] {held}")), "{held}\n{told}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_command_quietly() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flagstone"))
+        .args(["replay", "--host", "--events", "2000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    drop(command.stdout.take());
+    let output = command.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(141));
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn programs_of_another_build_are_told_in_one_sentence() {
+    let folder = std::env::temp_dir().join(format!("flagstone-other-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let built = workspace().join("target/deploy");
+    for (from, to) in [("router", "slab"), ("slab", "router")] {
+        let name = |program| format!("flagstone_{program}.so");
+        std::fs::copy(built.join(name(from)), folder.join(name(to))).expect("built programs");
+    }
+    let path = folder.to_str().expect("a path");
+    let told = fails(&["replay", "--events", "10", "--programs", path]);
+    std::fs::remove_dir_all(&folder).expect("it was just written");
+    assert!(told.contains("not those of this build"), "{told}");
 }
 
 #[test]

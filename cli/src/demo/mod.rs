@@ -5,8 +5,10 @@
 //! | [`story`] | the stage: people, their money, telling and measuring |
 //! | [`chapters`] | what happens, one function per chapter |
 //! | [`tables`] | compute units and balances |
+//! | [`route`] | part two: one order over two slabs |
 
 mod chapters;
+mod route;
 mod story;
 mod tables;
 
@@ -38,7 +40,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // Read before the story starts, so that a wrong path is told at once.
     let feed = replay::feed(args.data.as_deref(), &args.options, events)?;
     let mut holds = chapters::tell(&args.options.programs)?;
-    tell!("\nPart two: order flow through a fresh slab of the same size\n");
+    holds &= route::tell(&args.options.programs)?;
+    tell!("\nPart three: order flow through a fresh slab of the same size\n");
     let report = replay::replay(&feed, &args.options, false, BATCH)?;
     holds &= report.print();
     ensure!(holds, "a check does not hold");

@@ -6,7 +6,6 @@ use crate::table::{grouped, money, numbers};
 use crate::venue;
 use anyhow::{Context, Result};
 use comfy_table::Table;
-use flagstone_sdk::embedded::Member;
 use flagstone_sdk::engine::Slab;
 use flagstone_sdk::units::notional_atoms;
 
@@ -17,8 +16,10 @@ pub(crate) struct Balance {
     wallet_atoms: u64,
     router_atoms: u64,
     slab_atoms: i64,
-    lots: i32,
-    unrealised_atoms: i64,
+    /// Position.
+    pub(crate) lots: i32,
+    /// Profit or loss of the position at the mark.
+    pub(crate) unrealised_atoms: i64,
 }
 
 impl Balance {
@@ -46,7 +47,7 @@ pub(crate) fn balances(story: &Story) -> Result<Vec<Balance>> {
                     name: person.name,
                     wallet_atoms: exchange.session.token_balance(&person.member.tokens),
                     router_atoms: portfolio.map_or(0, |portfolio| portfolio.cash_atoms),
-                    ..on_slab(slab, &person.member)
+                    ..on_slab(slab, person.member.account)
                 }
             })
             .collect()
@@ -54,9 +55,10 @@ pub(crate) fn balances(story: &Story) -> Result<Vec<Balance>> {
     Ok(balances)
 }
 
-fn on_slab(slab: &Slab<'_>, member: &Member) -> Balance {
+/// What an account has on a slab.
+pub(crate) fn on_slab(slab: &Slab<'_>, account: u16) -> Balance {
     let mut balance = Balance::default();
-    let Ok(account) = slab.open_account_at(member.account.into()) else {
+    let Ok(account) = slab.open_account_at(account.into()) else {
         return balance;
     };
     balance.slab_atoms = account.cash_atoms;
