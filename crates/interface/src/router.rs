@@ -220,6 +220,9 @@ impl Record for SlabLedger {
 /// Capability records of one escrow.
 pub const CAPS_PER_ESCROW: usize = 16;
 
+/// Longest life of a capability: two minutes of 400 ms slots.
+pub const CAP_SLOTS_MAX: Slot = Slot(300);
+
 /// Leave for one slab to charge one hold of one user, minted by the Router.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]

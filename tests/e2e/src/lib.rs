@@ -4,6 +4,7 @@
 //! missing a test fails and says so, it never falls back to native code.
 
 pub mod binary;
+pub mod busy;
 pub mod forge;
 pub mod market;
 pub mod money;

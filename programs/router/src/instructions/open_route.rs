@@ -6,7 +6,9 @@ use anchor_lang::AccountView;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
-use flagstone_interface::router::{CAPS_PER_ESCROW, Cap, Escrow, Portfolio, cap_state};
+use flagstone_interface::router::{
+    CAP_SLOTS_MAX, CAPS_PER_ESCROW, Cap, Escrow, Portfolio, cap_state,
+};
 use flagstone_interface::slab::{PoolId, Reservation, item_at};
 use flagstone_units::Slot;
 
@@ -134,6 +136,8 @@ fn checked_hold<'a>(
                 && hold.route_id == route.route_id
                 && hold.side_state & 1 == route.side
                 && slot <= hold.expiry_slot
+                // The money must come back in time, whatever the slab says.
+                && hold.expiry_slot.saturating_sub(slot) <= CAP_SLOTS_MAX
         })
         .ok_or(fail(RouterError::BadHold))?;
     let signed = hold.max_charge_atoms <= terms.max_charge_atoms && hold.lots >= terms.lots_min;
