@@ -39,14 +39,25 @@ pub fn attest(program: &AccountView, data_account: &AccountView) -> Result<Deplo
     read(data_account)
 }
 
-/// Checks that the registered program is still the deployment on record.
-pub fn check(entry: &SlabEntry, data_account: &AccountView) -> Result<()> {
-    let same_account = key_eq(&entry.program_data, data_account.address().as_array());
+/// Whether the registered program is still the deployment on record.
+///
+/// An account other than the registered program's is the caller's mistake and
+/// an error: it says nothing about the program.
+pub fn unchanged(entry: &SlabEntry, data_account: &AccountView) -> Result<bool> {
+    if !key_eq(&entry.program_data, data_account.address().as_array()) {
+        return Err(fail(RouterError::WrongProgramVersion));
+    }
     let recorded = Deployment {
         slot: entry.deploy_slot,
         authority: entry.upgrade_authority,
     };
-    if same_account && read(data_account)? == recorded {
+    // A data account that the loader closed or changed counts as another deployment.
+    Ok(read(data_account).is_ok_and(|found| found == recorded))
+}
+
+/// Refuses a program that is no longer the deployment on record.
+pub fn check(entry: &SlabEntry, data_account: &AccountView) -> Result<()> {
+    if unchanged(entry, data_account)? {
         Ok(())
     } else {
         Err(fail(RouterError::WrongProgramVersion))

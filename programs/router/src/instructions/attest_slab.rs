@@ -1,4 +1,4 @@
-use crate::access::fail;
+use crate::access::{fail, require_top_level};
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
@@ -25,6 +25,7 @@ pub struct AttestSlab {
 /// Records the deployment anew and ends a suspension. Quarantine is terminal.
 #[inline(never)]
 pub fn run(ctx: &mut Context<AttestSlab>) -> Result<()> {
+    require_top_level()?;
     let accounts = &mut ctx.accounts;
     if !key_eq(&accounts.config.admin, accounts.admin.address().as_array()) {
         return Err(fail(RouterError::WrongAdmin));

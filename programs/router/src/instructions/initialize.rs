@@ -1,4 +1,4 @@
-use crate::access::{allocate, create, derive, fail, store};
+use crate::access::{allocate, create, derive, fail, require_top_level, store};
 use crate::token;
 use crate::version;
 use anchor_lang::prelude::*;
@@ -42,6 +42,7 @@ pub struct Initialize {
 /// between the two. A program that is final may be initialised by anyone.
 #[inline(never)]
 pub fn run(ctx: &mut Context<Initialize>) -> Result<()> {
+    require_top_level()?;
     let accounts = &mut ctx.accounts;
     if !key_eq(accounts.program.address().as_array(), crate::ID.as_array()) {
         return Err(fail(RouterError::WrongProgramVersion));

@@ -32,7 +32,9 @@ pub struct RouteArgs {
     /// Least lots over all legs.
     pub lots_min: u64,
     /// Blended limit: the most that buying may cost, the least that selling
-    /// must bring, over all legs, in atoms.
+    /// must bring, over all legs, in atoms. With a limit every hold has to
+    /// trade all that it captured: part of it could be at a worse price.
+    /// Without one (`u64::MAX` when buying, 0 when selling) it need not.
     pub notional_limit_atoms: u64,
     /// One entry per leg, in the order of the accounts.
     pub legs: alloc::vec::Vec<LegArgs>,
@@ -47,7 +49,7 @@ pub struct LegArgs {
     pub generation: u32,
     /// Most that the hold may charge, in atoms.
     pub max_charge_atoms: u64,
-    /// Least lots of the hold.
+    /// Least lots that the hold's commit may trade.
     pub lots_min: u32,
     /// Capability record to use; it must not be live.
     pub cap: u8,
@@ -107,7 +109,8 @@ fn open_leg(
     leg::require_ascending(previous, (*leg.slab_key(), terms.hold))?;
     leg.book(portfolio)?;
     let hold = *checked_hold(&leg, route, terms, slot)?;
-    totals.lots += u64::from(hold.lots);
+    // What commit will trade at the least; the record keeps it until then.
+    totals.lots += u64::from(hold.filled_lots);
     totals.notional_atoms = totals
         .notional_atoms
         .checked_add(hold.notional_atoms)
@@ -140,7 +143,7 @@ fn checked_hold<'a>(
                 && hold.expiry_slot.saturating_sub(slot) <= CAP_SLOTS_MAX
         })
         .ok_or(fail(RouterError::BadHold))?;
-    let signed = hold.max_charge_atoms <= terms.max_charge_atoms && hold.lots >= terms.lots_min;
+    let signed = hold.max_charge_atoms <= terms.max_charge_atoms && hold.filled_lots >= terms.lots_min;
     if signed {
         Ok(hold)
     } else {

@@ -1,4 +1,4 @@
-use crate::access::{create, fail, store};
+use crate::access::{create, fail, require_top_level, store};
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
@@ -36,6 +36,7 @@ pub struct RegisterSlab {
 
 #[inline(never)]
 pub fn run(ctx: &mut Context<RegisterSlab>) -> Result<()> {
+    require_top_level()?;
     let accounts = &mut ctx.accounts;
     if !key_eq(&accounts.config.admin, accounts.admin.address().as_array()) {
         return Err(fail(RouterError::WrongAdmin));

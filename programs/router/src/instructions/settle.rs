@@ -59,7 +59,7 @@ pub fn run(ctx: &mut Context<Settle>) -> Result<()> {
     ) {
         return Err(fail(RouterError::WrongProgramVersion));
     }
-    if version::check(&accounts.entry, &accounts.program_data).is_err() {
+    if !version::unchanged(&accounts.entry, &accounts.program_data)? {
         accounts.entry.status = slab_status::SUSPENDED;
         msg!("settle: the slab's program changed; suspended");
         return Ok(());

@@ -1,4 +1,4 @@
-use crate::access::{SlabAccount, current_slot, fail};
+use crate::access::{SlabAccount, current_slot, fail, require_top_level};
 use crate::log;
 use anchor_lang::prelude::*;
 use flagstone_interface::{event::InstrumentAdded, key_eq};
@@ -41,6 +41,7 @@ pub struct InstrumentArgs {
 
 #[inline(never)]
 pub fn run(ctx: &mut Context<AddInstrument>, args: InstrumentArgs) -> Result<()> {
+    require_top_level()?;
     let slot = current_slot()?;
     let authority = *ctx.accounts.authority.address().as_array();
     let mut slab = ctx.accounts.slab.open()?;

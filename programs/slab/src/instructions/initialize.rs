@@ -1,4 +1,4 @@
-use crate::access::{SlabAccount, fail};
+use crate::access::{SlabAccount, fail, require_top_level};
 use crate::log;
 use anchor_lang::prelude::*;
 use flagstone_interface::{event::SlabInitialized, key_eq};
@@ -28,6 +28,7 @@ pub fn run(
     capacities: [u32; 10],
     seed: &str,
 ) -> Result<()> {
+    require_top_level()?;
     let authority = *ctx.accounts.authority.address().as_array();
     let address = address_with_seed(&authority, seed)?;
     if !key_eq(&address, ctx.accounts.slab.key()) {
