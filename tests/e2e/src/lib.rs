@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod busy;
 pub mod forge;
+pub mod hostile;
 pub mod market;
 pub mod money;
 pub mod random;

@@ -2,8 +2,9 @@
 //! at the Slab or the Router.
 #![allow(missing_docs, reason = "tests")]
 
+use flagstone_e2e_tests::hostile::{called, deploy};
 use flagstone_e2e_tests::refusal::refused;
-use flagstone_e2e_tests::{MARK, QUOTE, exchange, handle, ok, programs};
+use flagstone_e2e_tests::{MARK, QUOTE, exchange, handle, ok};
 use flagstone_sdk::embedded::{Exchange, Member};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::orders::OrderKind;
@@ -11,44 +12,19 @@ use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::event::{AccountSynced, Event};
 use flagstone_sdk::units::Side;
 use flagstone_sdk::{router, slab};
-use solana_address::Address;
-use solana_instruction::{AccountMeta, Instruction};
+use solana_instruction::Instruction;
 use solana_signer::Signer;
-
-/// Address of the hostile program, as it declares it.
-const HOSTILE: Address = Address::from_str_const("HnbxUhAuVUg2hpAFxqxSF3mKR3WHHtwaHNUMHWJ7Dnxj");
 
 /// An exchange with the hostile program beside it.
 fn with_hostile_program() -> Exchange {
     let mut exchange = exchange(SlabSize::Dev);
-    let file = programs().join("flagstone_cpi_caller.so");
-    let added = exchange.session.svm.add_program_from_file(HOSTILE, &file);
-    added.unwrap_or_else(|error| {
-        panic!(
-            "{}: {error}: run `cargo xtask build-sbf --program cpi-caller`",
-            file.display()
-        )
-    });
+    deploy(&mut exchange.session);
     exchange
 }
 
-/// `inner`, called by the hostile program with the signatures of the outer transaction.
-fn through_hostile_program(inner: &Instruction) -> Instruction {
-    let mut data = vec![0];
-    data.extend((inner.data.len() as u32).to_le_bytes());
-    data.extend(&inner.data);
-    let mut accounts = vec![AccountMeta::new_readonly(inner.program_id, false)];
-    accounts.extend(inner.accounts.iter().cloned());
-    Instruction {
-        program_id: HOSTILE,
-        accounts,
-        data,
-    }
-}
-
-/// The same, with `record` written into the log before and after the call.
+/// `inner`, called by the hostile program, with `record` written into the log before and after the call.
 fn with_forged_record(inner: &Instruction, record: &[u8]) -> Instruction {
-    let mut outer = through_hostile_program(inner);
+    let mut outer = called(inner);
     outer.data[0] = 1;
     outer.data.extend((record.len() as u32).to_le_bytes());
     outer.data.extend(record);
@@ -81,10 +57,10 @@ fn x6_place_take_and_cancel_refuse_to_be_called() {
         ),
     ];
     for (attempt, member) in &attempts {
-        let called = through_hostile_program(attempt);
+        let attempt = called(attempt);
         refused(
             &mut exchange.session,
-            &[called],
+            &[attempt],
             &[&member.trader],
             SlabError::CalledByProgram,
         );
@@ -109,10 +85,10 @@ fn x6_the_router_refuses_a_wallets_signature_from_another_program() {
         router::bind_escrow(&owner, &slab_key, &mint),
     ];
     for attempt in attempts {
-        let called = through_hostile_program(&attempt);
+        let attempt = called(&attempt);
         refused(
             &mut exchange.session,
-            &[called],
+            &[attempt],
             &[&member.wallet],
             RouterError::CalledByProgram,
         );
@@ -124,9 +100,7 @@ fn x6_what_needs_no_signature_may_be_called_by_anyone() {
     let mut exchange = with_hostile_program();
     let member = join(&mut exchange);
     let sync = slab::sync(&exchange.slab, &member.escrow, member.account);
-    let receipt = ok(exchange
-        .session
-        .send(&[through_hostile_program(&sync)], &[]));
+    let receipt = ok(exchange.session.send(&[called(&sync)], &[]));
     // A reader that missed it would see a gap in the sequence.
     assert!(
         matches!(receipt.events[..], [Event::AccountSynced(_)]),

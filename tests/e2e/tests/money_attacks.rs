@@ -107,7 +107,7 @@ fn f3_every_step_replayed_has_its_effect_once() {
     let release = market.release(0, 20 * QUOTE);
     refuse(&mut market, &release, SlabError::ReleaseTooLarge);
     market.fund(0, 20 * QUOTE);
-    market.step(&[release.clone()]);
+    market.step(from_ref(&release));
     refuse(&mut market, &release, SlabError::ReleaseTooLarge);
     let settle = market.settle(0);
     market.crank(settle.clone());
