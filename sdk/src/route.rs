@@ -125,12 +125,14 @@ impl Route {
         &self.legs
     }
 
-    /// All four steps, for one transaction. The owner and the trader sign.
+    /// All four steps and the freeing of the holds, for one transaction. The
+    /// owner and the trader sign.
     pub fn instructions(&self) -> Vec<Instruction> {
         let mut all = self.reserve();
         all.push(self.open());
         all.extend(self.commit());
         all.push(self.settle());
+        all.extend(self.free());
         all
     }
 
@@ -140,7 +142,7 @@ impl Route {
             self.reserve(),
             vec![self.open()],
             self.commit(),
-            vec![self.settle()],
+            [vec![self.settle()], self.free()].concat(),
         ]
     }
 
@@ -201,6 +203,16 @@ impl Route {
             accounts,
             data,
         }
+    }
+
+    /// One `slab.free_hold` per leg, once the route is settled. Anyone may send
+    /// them; an account's holds are limited until they are freed.
+    pub fn free(&self) -> Vec<Instruction> {
+        let free = |leg: &RouteLeg| {
+            let escrow = address::escrow(&leg.slab, &self.owner, &self.mint);
+            slab::free_hold(&leg.slab, &escrow, leg.hold.index)
+        };
+        self.legs.iter().map(free).collect()
     }
 
     /// Addresses worth a place in a lookup table: all but programs and signers.

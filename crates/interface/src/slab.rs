@@ -2,7 +2,7 @@
 //! programs read, [`SlabAccount`] and [`Reservation`].
 //!
 //! ```text
-//! | header 944 | places 80 | instruments 32 x 512 | accounts | levels | orders | positions
+//! | header 944 | places 80 | wheel of holds 2,048 | instruments 32 x 512 | accounts | levels | orders | positions
 //! | reservations | slices | trades | ledger | root pages |
 //! ```
 //! Everything after the header lies where the pool directory says. An index
@@ -149,9 +149,16 @@ pub struct Place {
 }
 assert_layout!(Place, 8);
 
-/// Bytes before the first pool: the header and the places of the pools.
-pub const HEAD_BYTES: usize = size_of::<SlabHeader>() + POOLS * size_of::<Place>();
-const _: () = assert!(HEAD_BYTES == 1024);
+/// Bytes of the places of all pools.
+pub const PLACES_BYTES: usize = POOLS * size_of::<Place>();
+
+/// Buckets of the wheel that live holds hang on, by expiry slot: more than the
+/// longest life of a hold.
+pub const HOLD_BUCKETS: usize = 512;
+
+/// Bytes before the first pool: header, places of the pools, wheel of holds.
+pub const HEAD_BYTES: usize = size_of::<SlabHeader>() + PLACES_BYTES + HOLD_BUCKETS * 4;
+const _: () = assert!(HEAD_BYTES == 3072);
 
 /// First 944 bytes of a slab. The [`Place`] of every pool follows, 80 bytes
 /// that `initialize` writes once, so that the pools can be found without
@@ -217,8 +224,12 @@ pub struct SlabHeader {
     pub root_slot: Slot,
     /// Open orders that one account may rest.
     pub orders_per_account_max: u32,
+    /// Holds that expired before this slot have ended.
+    pub wheel_slot: Slot,
     /// Reserved; zero.
-    pub reserved: [u64; 40],
+    pub padding: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 39],
 }
 assert_layout!(SlabHeader, 944, version @ 8, router_program @ 24, pools @ 152, event_seq @ 392);
 
@@ -257,7 +268,7 @@ pub struct SlabAccount {
     pub haircut_index: u64,
     /// Cash locked as bonds of live holds, in atoms.
     pub bond_atoms: u64,
-    /// Weighted slot of the profit that has not matured.
+    /// Slot at which the profit was made, weighted by amount.
     pub warmup_slot: Slot,
     /// Nonce of the last liquidation ticket.
     pub ticket_nonce: u32,
@@ -281,8 +292,11 @@ pub struct SlabAccount {
     pub ticket_lots_used: u32,
     /// Slot of the last change, for leaf hashing.
     pub touched_slot: Slot,
+    /// What came in, or matured, and neither left nor was lost, in atoms; cash
+    /// above it is profit that has to mature.
+    pub principal_atoms: u64,
 }
-assert_layout!(SlabAccount, 160, trader @ 32, cash_atoms @ 64, debited_total_atoms @ 80, generation @ 144);
+assert_layout!(SlabAccount, 168, trader @ 32, cash_atoms @ 64, debited_total_atoms @ 80, generation @ 144);
 
 /// Bits of [`SlabAccount::flags`].
 pub mod account_flags {
@@ -307,7 +321,7 @@ pub struct Reservation {
     /// Bond locked for the hold, in atoms.
     pub bond_atoms: u64,
     /// Account's debited total after commit: the Router has booked this hold
-    /// once it has seen that much.
+    /// once it has seen that much. While held: the neighbours on the wheel.
     pub debited_after_atoms: u64,
     /// Commitment to the hidden terms; after commit, a [`HoldResult`].
     pub commitment: [u8; 32],

@@ -90,6 +90,7 @@ impl Slab<'_> {
         let account = &mut self.accounts[index];
         account.deposited_seen_atoms = escrow.deposited_total_atoms;
         account.cash_atoms = cash_atoms;
+        account.principal_atoms = account.principal_atoms.saturating_add(credited_atoms);
         account.trader = escrow.trader;
         account.flags &= !account_flags::FROZEN;
         if escrow.frozen != 0 {

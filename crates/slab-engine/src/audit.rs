@@ -6,7 +6,7 @@
 use crate::Slab;
 use crate::layout::{Level, Order, Position};
 use crate::pools::{Item, Pool};
-use flagstone_interface::slab::{PoolHeader, PoolId, Reservation, account_flags};
+use flagstone_interface::slab::{HOLD_BUCKETS, PoolHeader, PoolId, Reservation, account_flags};
 use flagstone_units::{Side, Ticks};
 
 /// Sums over a slab, in atoms.
@@ -343,9 +343,11 @@ impl Slab<'_> {
             if hold.is_held() {
                 self.audit_hold(hold, &mut sums)?;
             }
+            sums.holds += u64::from(hold.is_held() || hold.is_committed());
         }
         let pool = self.header.pool(PoolId::Reservations);
         ensure!(records == pool.live, "a hold record was lost");
+        self.audit_wheel()?;
         ensure!(
             sums.slices == self.header.pool(PoolId::Slices).live,
             "a slice belongs to no hold"
@@ -369,6 +371,40 @@ impl Slab<'_> {
         Ok(())
     }
 
+    /// Every live hold hangs on the wheel, once, at its expiry.
+    fn audit_wheel(&self) -> Result<(), &'static str> {
+        let mut hanging = 0;
+        for number in 0..HOLD_BUCKETS {
+            let (mut index, mut before) = (self.wheel.first(number), 0);
+            while index != 0 {
+                let hold = &self.reservations[index];
+                ensure!(hold.is_held(), "a hold that ended hangs on the wheel");
+                let there = hold.expiry_slot.0 as usize % HOLD_BUCKETS == number;
+                ensure!(there, "a hold hangs at another expiry");
+                ensure!(
+                    hold.debited_after_atoms >> 32 == before,
+                    "the wheel is torn"
+                );
+                ensure!(
+                    hanging < self.reservations.capacity(),
+                    "a bucket does not end"
+                );
+                hanging += 1;
+                (before, index) = (u64::from(index), hold.debited_after_atoms as u32);
+            }
+        }
+        let held = self
+            .reservations
+            .iter()
+            .filter(|(_, hold)| hold.is_held())
+            .count();
+        ensure!(
+            held == hanging as usize,
+            "a hold does not hang on the wheel"
+        );
+        Ok(())
+    }
+
     fn audit_hold(&self, hold: &Reservation, sums: &mut HoldSums) -> Result<(), &'static str> {
         let (mut index, mut lots) = (hold.slices_head, 0u64);
         while index != 0 {
@@ -387,7 +423,6 @@ impl Slab<'_> {
         }
         ensure!(lots == u64::from(hold.lots), "a hold miscounts its lots");
         sums.lots += lots;
-        sums.holds += 1;
         sums.bonds += hold.bond_atoms;
         Ok(())
     }

@@ -4,12 +4,13 @@
 //! locks it: nobody can cancel or take it until the hold ends. `commit` trades
 //! what was captured, charging the account's escrow through a capability that
 //! the Router minted for this hold. A hold that is not committed ends by
-//! `cancel_hold` or, after its expiry, by `expire_holds`; either leaves the
-//! book as it was.
+//! `cancel_hold` or, after its expiry, by itself ([`crate::wheel`]); either
+//! leaves the book as it was.
 //!
 //! Locking costs (rule T4): a hold may outlive its slot only with a bond of
 //! `hold_fee` per slot and slice, and pays that fee for the slots it really
-//! stood, four fifths to the makers whose orders it locked.
+//! stood, four fifths to the makers whose orders it locked. Within its slot
+//! locking is free: that is what a route in one transaction needs.
 
 use crate::layout::{Slice, order_flags};
 use crate::matching::{Swept, Taker, crosses};
@@ -24,7 +25,7 @@ use flagstone_interface::slab::{HoldResult, PoolId, Reservation, account_flags, 
 use flagstone_interface::{Key, key_eq};
 use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms, mul_ppm_ceil, notional_atoms};
 
-/// Live holds of one account.
+/// Holds of one account, committed ones included until they are freed.
 pub const HOLDS_PER_ACCOUNT_MAX: u16 = 16;
 
 /// Longest life of a hold: two minutes of 400 ms slots.
@@ -129,6 +130,7 @@ impl Slab<'_> {
         let account = &mut self.accounts[order.account];
         account.holds_count += 1;
         account.bond_atoms += bond_atoms;
+        self.schedule(index);
         held.tag = Held::TAG;
         held.instrument = order.instrument;
         held.side = order.side as u8;
@@ -245,26 +247,34 @@ impl Slab<'_> {
         let instrument = &self.instruments[order.instrument as usize];
         let fee = fee_atoms(captured.notional_atoms, instrument.taker_fee);
         // Moves of the mark and of the margin that is measured at it.
-        let at_mark = notional_atoms(instrument.mark, captured.lots, instrument.atoms_per_tick);
-        let cushion = 2 * mul_ppm_ceil(at_mark, instrument.kill_band.0);
         let stored = self.positions[position];
+        let lots = captured.lots + stored.lots.magnitude();
+        let at_mark = notional_atoms(instrument.mark, lots, instrument.atoms_per_tick);
+        let cushion = 2 * mul_ppm_ceil(at_mark, instrument.kill_band.0);
         let change = stored.trade(order.side, captured.lots, captured.notional_atoms);
         let proposal = Proposal {
             index: position,
             position: change.position,
             cash_change_atoms: change.realised_atoms - fee - bond as i64,
         };
+        let before = self.health(order.account, None);
         let after = self.health(order.account, Some(&proposal));
-        let lacking = after.initial_atoms as i64 + cushion as i64 - after.equity_atoms;
+        let needed = after.initial_atoms as i64 - before.initial_atoms as i64;
+        let lost = before.equity_atoms - after.equity_atoms;
+        let mut spare = before.equity_atoms - before.initial_atoms as i64;
+        if self.accounts[order.account].holds_count > 0 {
+            // Another hold may already count on what is spare.
+            spare = spare.min(0);
+        }
         if bond > 0 {
             // The fee becomes a maker's cash: a profit that exists only at the
             // mark must not pay for it.
-            let now = self.health(order.account, None);
-            let free = now.equity_atoms - self.open_profit_atoms(order.account);
-            if free - (bond as i64) < now.initial_atoms as i64 {
+            let free = before.equity_atoms - self.open_profit_atoms(order.account);
+            if free - (bond as i64) < before.initial_atoms as i64 {
                 return Err(SlabError::BelowInitialMargin);
             }
         }
+        let lacking = needed + lost + cushion as i64 - spare;
         self.drop_position_if_empty(position);
         Ok(lacking.max(0) as u64)
     }
@@ -327,7 +337,8 @@ impl Slab<'_> {
             maker_fees_atoms: traded.fee_atoms,
             left: 0,
         };
-        self.unlock_bond(&hold, hold_fee_atoms)?;
+        self.unschedule(commit.hold);
+        self.unlock_bond(&hold, hold_fee_atoms, slot)?;
         let (charge_atoms, fee) = self.settle_committed(&taker, &swept, &hold, cap, commit)?;
         self.drop_position_if_empty(position);
         self.write_result(commit.hold, &swept, charge_atoms, fee);
@@ -371,12 +382,8 @@ impl Slab<'_> {
             return Err(SlabError::ChargeTooLarge);
         }
         let cash = i64::try_from(charge).map_err(|_| SlabError::AmountOverflow)?;
-        self.settle_cash(
-            taker.account,
-            cash_change_atoms + cash,
-            taker.slot,
-            change.realised_atoms,
-        )?;
+        self.add_principal(taker.account, cash, charge)?;
+        self.settle_cash(taker.account, cash_change_atoms, taker.slot)?;
         let account = &mut self.accounts[taker.account];
         account.debited_total_atoms = account
             .debited_total_atoms
@@ -430,11 +437,11 @@ impl Slab<'_> {
             if stood > 0 {
                 let notional = notional_atoms(slice.ticks, slice.lots.0, unit);
                 let fee = mul_ppm_ceil(notional, rate).wrapping_mul(stood);
-                let share = fee / 5 * 4;
+                let share = fee.wrapping_mul(4) / 5;
                 fees += fee;
                 self.header.fees_out_total.add(fee - share);
                 let share = i64::try_from(share).map_err(|_| SlabError::AmountOverflow)?;
-                self.settle_cash(maker, share, slot, 0)?;
+                self.settle_cash(maker, share, slot)?;
             }
             self.orders[slice.order].reserved_lots.0 -= slice.lots.0;
             match &mut taker {
@@ -511,19 +518,14 @@ impl Slab<'_> {
         }
     }
 
-    /// Gives the bond back, less the fee, and lets go of the hold's count.
+    /// Gives the bond back, less the fee.
     #[inline(always)]
-    fn unlock_bond(&mut self, hold: &Reservation, fee_atoms: u64) -> Result<()> {
-        let account = &mut self.accounts[u32::from(hold.account)];
-        account.bond_atoms -= hold.bond_atoms;
-        account.holds_count -= 1;
+    fn unlock_bond(&mut self, hold: &Reservation, fee_atoms: u64, slot: Slot) -> Result<()> {
+        let owner = u32::from(hold.account);
+        self.accounts[owner].bond_atoms -= hold.bond_atoms;
         // The bond was sized for the whole life of the hold.
         let fee = i64::try_from(fee_atoms).map_err(|_| SlabError::AmountOverflow)?;
-        account.cash_atoms = account
-            .cash_atoms
-            .checked_sub(fee)
-            .ok_or(SlabError::AmountOverflow)?;
-        Ok(())
+        self.settle_cash(owner, -fee, slot)
     }
 
     /// Leaves the result in the record, for the Router to book.
@@ -587,10 +589,11 @@ impl Slab<'_> {
     }
 
     #[inline(never)]
-    fn end_hold(&mut self, index: u32, slot: Slot) -> Result<HoldEnded> {
+    pub(crate) fn end_hold(&mut self, index: u32, slot: Slot) -> Result<HoldEnded> {
         let hold = self.reservations[index];
         let fee_atoms = self.end_slices(&hold, slot, None)?;
-        self.unlock_bond(&hold, fee_atoms)?;
+        self.unschedule(index);
+        self.unlock_bond(&hold, fee_atoms, slot)?;
         self.free_reservation(index);
         Ok(HoldEnded {
             tag: HoldEnded::TAG,
@@ -641,6 +644,8 @@ impl Slab<'_> {
         let hold = &mut self.reservations[index];
         hold.side_state = 0;
         hold.slices_head = 0;
+        let owner = u32::from(hold.account);
+        self.accounts[owner].holds_count -= 1;
         release(
             &mut self.header.pools[PoolId::Reservations as usize],
             &mut self.reservations,

@@ -36,9 +36,9 @@ pub struct InstrumentParams {
     pub mark: Ticks,
     /// Most that the mark moves in one slot.
     pub mark_move_max: Ticks,
-    /// Slots that a best order must have rested to move the mark.
+    /// Slots that an order must have rested to count for the mark.
     pub mark_age: Slot,
-    /// Lots that a best level must hold to move the mark.
+    /// Counted lots at which a side has a price for the mark.
     pub mark_lots_min: Lots,
     /// Most that the mark may move between reserve and commit.
     pub kill_band: Ppm,
@@ -116,6 +116,7 @@ impl Slab<'_> {
             band: params.band,
             mark: params.mark,
             mark_slot: slot,
+            mark_moved: slot,
             mark_move_max: params.mark_move_max,
             mark_age: params.mark_age,
             mark_lots_min: params.mark_lots_min,

@@ -59,13 +59,13 @@ pub struct Instrument {
     pub band: Ppm,
     /// Most that the mark moves in one slot.
     pub mark_move_max: Ticks,
-    /// Slots that a best order must have rested to move the mark.
+    /// Slots that an order must have rested to count for the mark.
     pub mark_age: Slot,
-    /// Lots that a best level must hold to move the mark.
+    /// Counted lots at which a side has a price for the mark.
     pub mark_lots_min: Lots,
     /// Mark price.
     pub mark: Ticks,
-    /// Slot of the last mark update.
+    /// Slot of the last look at the book for the mark.
     pub mark_slot: Slot,
     /// Bids and asks.
     pub books: [BookSide; 2],
@@ -95,8 +95,12 @@ pub struct Instrument {
     pub round_trip_tax: Ppm,
     /// Oracle account.
     pub oracle: [u8; 32],
+    /// Slot in which both sides last had a price for the mark.
+    pub mark_moved: Slot,
     /// Reserved; zero.
-    pub reserved: [u64; 36],
+    pub padding: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 35],
 }
 assert_layout!(Instrument, 512);
 
@@ -348,8 +352,8 @@ impl SlabSize {
     pub const fn capacities(self) -> Capacities {
         let instruments = INSTRUMENTS as u32;
         let items = match self {
-            Self::Dev => [4, 128, 256, 1_024, 1_024, 128, 512, 256, 64, 64],
-            Self::Small => [8, 1_000, 1_600, 5_500, 5_500, 600, 2_400, 1_000, 400, 128],
+            Self::Dev => [4, 128, 256, 1_024, 1_024, 128, 512, 256, 64, 4],
+            Self::Small => [8, 1_000, 1_600, 5_500, 5_500, 600, 2_400, 1_000, 400, 16],
             Self::Full => [
                 instruments,
                 10_000,
@@ -360,7 +364,7 @@ impl SlabSize {
                 32_000,
                 10_000,
                 4_096,
-                1_120,
+                160,
             ],
         };
         Capacities { items }
@@ -436,7 +440,7 @@ mod tests {
         assert_eq!(
             full.items,
             [
-                32, 10_000, 16_384, 60_000, 60_000, 8_000, 32_000, 10_000, 4_096, 1_120
+                32, 10_000, 16_384, 60_000, 60_000, 8_000, 32_000, 10_000, 4_096, 160
             ]
         );
         assert!(full.layout_bytes() <= 10_485_760, "{}", full.layout_bytes());

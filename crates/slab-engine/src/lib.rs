@@ -18,6 +18,7 @@
 //! | [`matching`] | a taker meets the book |
 //! | [`orders`] | place, cancel, take: checks in order, then one change |
 //! | [`holds`] | reserve, commit, and the ends that a hold can have |
+//! | [`wheel`] | expired holds end by themselves |
 //! | [`releases`] | what an account may give back to its escrow |
 //! | [`audit`] | every invariant of a slab, recomputed from nothing |
 #![cfg_attr(not(test), no_std)]
@@ -35,6 +36,7 @@ pub mod pools;
 pub mod positions;
 pub mod releases;
 pub mod risk;
+pub mod wheel;
 
 pub use flagstone_interface::error::SlabError;
 pub use layout::{Capacities, SlabSize};

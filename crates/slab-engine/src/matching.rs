@@ -6,6 +6,7 @@
 //! The maker is settled fill by fill; the taker once, for the sum.
 
 use crate::layout::{Order, Trade, order_flags};
+use crate::releases::WARMUP_SLOTS;
 use crate::risk::{Band, Proposal};
 use crate::{Result, Slab, SlabError};
 use flagstone_interface::event::{FILLS_MAX, Fill, Traded, outcome};
@@ -198,7 +199,7 @@ impl Slab<'_> {
             return Ok(None);
         }
 
-        self.settle_cash(owner, cash_change_atoms, taker.slot, change.realised_atoms)?;
+        self.settle_cash(owner, cash_change_atoms, taker.slot)?;
         self.track_open_interest(taker.instrument, order.position, change.position.lots.0);
         self.positions[order.position] = change.position;
         let rest = order.lots.0 - lots;
@@ -287,23 +288,50 @@ impl Slab<'_> {
         Ok(())
     }
 
-    /// Adds to an account's cash. A realised profit starts its warm-up anew.
+    /// Adds profit or loss, fee or rebate to an account's cash.
+    ///
+    /// A loss comes out of principal. A gain is profit, and moves the slot at
+    /// which the profit that has not matured counts as made, in proportion.
     #[inline(always)]
     pub(crate) fn settle_cash(
         &mut self,
         account: u32,
         change_atoms: i64,
         slot: Slot,
-        realised_atoms: i64,
     ) -> Result<()> {
+        let account = &mut self.accounts[account];
+        let before = account.cash_atoms;
+        account.cash_atoms = before
+            .checked_add(change_atoms)
+            .ok_or(SlabError::AmountOverflow)?;
+        if change_atoms < 0 {
+            let loss = change_atoms.unsigned_abs();
+            account.principal_atoms = account.principal_atoms.saturating_sub(loss);
+        } else if change_atoms > 0 && account.warmup_slot < slot {
+            let held = before.max(0).unsigned_abs();
+            if slot.saturating_sub(account.warmup_slot) >= WARMUP_SLOTS {
+                // What has matured stays so, whatever is earned from now on.
+                account.principal_atoms = account.principal_atoms.max(held);
+            }
+            let profit = held.saturating_sub(account.principal_atoms);
+            let gain = change_atoms.unsigned_abs();
+            account.warmup_slot = weighted_slot(account.warmup_slot, profit, slot, gain);
+        }
+        Ok(())
+    }
+
+    /// Adds money from the escrow to an account's cash.
+    #[inline(always)]
+    pub(crate) fn add_principal(&mut self, account: u32, cash: i64, atoms: u64) -> Result<()> {
         let account = &mut self.accounts[account];
         account.cash_atoms = account
             .cash_atoms
-            .checked_add(change_atoms)
+            .checked_add(cash)
             .ok_or(SlabError::AmountOverflow)?;
-        if realised_atoms > 0 {
-            account.warmup_slot = slot;
-        }
+        account.principal_atoms = account
+            .principal_atoms
+            .checked_add(atoms)
+            .ok_or(SlabError::AmountOverflow)?;
         Ok(())
     }
 
@@ -347,6 +375,19 @@ impl Slab<'_> {
             commitment: 0,
         };
     }
+}
+
+/// When `gain` joins `profit` made at `old`: the slot between `old` and `now`
+/// that divides them by their sizes, rounded towards `now`.
+#[inline(always)]
+fn weighted_slot(old: Slot, profit: u64, now: Slot, gain: u64) -> Slot {
+    let total = profit.saturating_add(gain);
+    // Scaled to 32 bits, so that the product with the slots fits 64.
+    let shift = (64 - total.leading_zeros()).saturating_sub(32);
+    let (total, gain) = (total >> shift, (gain >> shift) + u64::from(shift != 0));
+    let elapsed = u64::from(now.0 - old.0);
+    let step = elapsed.wrapping_mul(gain.min(total)).div_ceil(total);
+    Slot(old.0 + step as u32)
 }
 
 /// Whether a taker with this limit trades at `ticks`.

@@ -310,12 +310,7 @@ impl Slab<'_> {
             cash_change_atoms,
         };
         self.check_margin(taker.account, &proposal)?;
-        self.settle_cash(
-            taker.account,
-            cash_change_atoms,
-            taker.slot,
-            change.realised_atoms,
-        )?;
+        self.settle_cash(taker.account, cash_change_atoms, taker.slot)?;
         self.finish_taker(taker, swept, &change, fee)?;
         Ok(fee)
     }

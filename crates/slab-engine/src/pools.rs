@@ -13,8 +13,10 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut, Index, IndexMut};
 use flagstone_interface::Record;
 use flagstone_interface::slab::{
-    HEAD_BYTES, POOLS, Place, PoolHeader, PoolId, Reservation, SlabAccount, SlabHeader,
+    HEAD_BYTES, HOLD_BUCKETS, PLACES_BYTES, POOLS, Place, PoolHeader, PoolId, Reservation,
+    SlabAccount, SlabHeader,
 };
+use flagstone_units::Slot;
 
 /// A layout that has a pool of its own.
 pub trait Pooled: Pod {
@@ -88,6 +90,31 @@ impl<T: Pooled> DerefMut for Items<'_, T> {
             let first = self.base.add(place.offset as usize).cast::<T>();
             core::slice::from_raw_parts_mut(first, place.capacity as usize)
         }
+    }
+}
+
+/// The wheel of holds: one bucket per expiry slot, modulo their number.
+#[derive(Debug)]
+pub struct Wheel<'a> {
+    base: *mut u8,
+    buckets: PhantomData<&'a mut [u32; HOLD_BUCKETS]>,
+}
+
+impl Wheel<'_> {
+    /// The first hold of the bucket with this number.
+    pub fn first(&self, number: usize) -> u32 {
+        let at = size_of::<SlabHeader>() + PLACES_BYTES + number % HOLD_BUCKETS * 4;
+        // SAFETY: as in `bucket`.
+        unsafe { *self.base.add(at).cast::<u32>() }
+    }
+
+    /// The first hold of the bucket of a slot, 0 when there is none.
+    #[inline(always)]
+    pub fn bucket(&mut self, slot: Slot) -> &mut u32 {
+        let at = size_of::<SlabHeader>() + PLACES_BYTES + (slot.0 as usize % HOLD_BUCKETS) * 4;
+        // SAFETY: `Slab::carve` was promised HEAD_BYTES before the first pool,
+        // and the wheel is the end of them; it is only reached through here.
+        unsafe { &mut *self.base.add(at).cast::<u32>() }
     }
 }
 
@@ -224,6 +251,8 @@ pub struct Slab<'a> {
     pub reservations: Pool<'a, Reservation>,
     /// Parts of holds.
     pub slices: Pool<'a, Slice>,
+    /// First hold of every bucket of the wheel.
+    pub wheel: Wheel<'a>,
     /// Ring of trades.
     pub trades: Items<'a, Trade>,
     /// Aggressor ledger.
@@ -248,7 +277,8 @@ impl<'a> Slab<'a> {
             return Err(SlabError::AlreadyInitialized);
         }
         let pools = capacities.directory(account_bytes)?;
-        let (header, places) = head.split_at_mut(size_of::<SlabHeader>());
+        let (header, rest) = head.split_at_mut(size_of::<SlabHeader>());
+        let (places, _) = rest.split_at_mut(PLACES_BYTES);
         let header: &mut SlabHeader =
             bytemuck::try_from_bytes_mut(header).map_err(|_| SlabError::NotASlab)?;
         header.discriminator = SlabHeader::DISCRIMINATOR;
@@ -282,7 +312,7 @@ impl<'a> Slab<'a> {
                     && found.high_water <= found.capacity
             });
         let places: [Place; POOLS] =
-            bytemuck::pod_read_unaligned(&data[size_of::<SlabHeader>()..HEAD_BYTES]);
+            bytemuck::pod_read_unaligned(&data[size_of::<SlabHeader>()..][..PLACES_BYTES]);
         let sound = sound
             && places == directory.map(place_of)
             && header.layout_bytes == capacities.layout_bytes();
@@ -334,6 +364,10 @@ impl<'a> Slab<'a> {
             positions: Pool { items: items(base) },
             reservations: Pool { items: items(base) },
             slices: Pool { items: items(base) },
+            wheel: Wheel {
+                base,
+                buckets: PhantomData,
+            },
             trades: items(base),
             ledger: Pool { items: items(base) },
             root_pages: items(base),

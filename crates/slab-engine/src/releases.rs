@@ -1,9 +1,11 @@
 //! What an account may give back to its escrow (rules T1 and T2).
 //!
-//! Principal, what came in less what went out, may leave as soon as margin
-//! allows. Profit above it has to mature: nothing of it leaves before
-//! `WARMUP_SLOTS` after the account last realised any. Unrealised profit
-//! counts nothing here, unrealised loss counts in full.
+//! Principal, what came in and neither left nor was lost, may leave as soon as
+//! margin allows. Cash above it is profit, whatever made it - trading, rebates
+//! or hold fees - and has to mature: none of it leaves before `WARMUP_SLOTS`
+//! after the slot at which it was made, weighted by amount over what has not
+//! matured. What has matured counts as principal when the next profit is made.
+//! Unrealised profit counts nothing here, unrealised loss counts in full.
 
 use crate::{Result, Slab, SlabError};
 use flagstone_interface::Key;
@@ -41,6 +43,7 @@ impl Slab<'_> {
             .checked_add(amount_atoms)
             .ok_or(SlabError::AmountOverflow)?;
         account.touched_slot = slot;
+        account.principal_atoms = account.principal_atoms.saturating_sub(amount_atoms);
         let cash = account.cash_atoms;
         self.header.released_total.add(amount_atoms);
         Ok(cash)
@@ -57,13 +60,12 @@ impl Slab<'_> {
         let free =
             health.equity_atoms - self.open_profit_atoms(index) - health.initial_atoms as i64;
         let free = free.min(account.cash_atoms).max(0) as u64;
-        let came_in = account
-            .deposited_seen_atoms
-            .saturating_add(account.debited_total_atoms)
-            .saturating_add(account.covered_seen_atoms);
-        let principal = came_in.saturating_sub(account.released_total_atoms);
         let matured = slot.saturating_sub(account.warmup_slot) >= WARMUP_SLOTS;
-        if matured { free } else { free.min(principal) }
+        if matured {
+            free
+        } else {
+            free.min(account.principal_atoms)
+        }
     }
 
     /// Sum of the positive unrealised profits of an account, in atoms.

@@ -1,19 +1,28 @@
 //! Mark, band, equity and margin.
 //!
 //! Until an oracle feeds it (a later part of the engine), the mark follows the
-//! middle of the book: at most once per slot, by at most `mark_move_max` ticks
-//! per slot passed, and only while both best levels hold at least
-//! `mark_lots_min` lots whose oldest order has rested for `mark_age` slots. To
-//! push it, an order has to stand at risk for that long.
+//! middle of the book, looked at once per slot at most. Of the first
+//! [`MARK_ORDERS_MAX`] orders of a side, what counts are the lots that anybody
+//! could have traded with for `mark_age` slots: unexpired, not being cancelled,
+//! not reserved. The side's price is the level at which they add up to
+//! `mark_lots_min`; when they do not, the mark stays. It moves by at most
+//! `mark_move_max` ticks per slot since both sides last had a price, and by
+//! [`MARK_STEP_SLOTS_MAX`] times that at once.
 //!
 //! Equity is `cash + sum(lots * mark * atoms_per_tick - cost)`. Initial margin
 //! is `sum(worst * mark * atoms_per_tick * ratio)`, each term rounded up, where
 //! `worst` is the larger of the position with all its bids and with all its
 //! asks filled.
 
-use crate::layout::{Instrument, Position};
+use crate::layout::{Instrument, Position, order_flags};
 use crate::{Result, Slab, SlabError};
 use flagstone_units::{PPM_ONE, Side, Slot, Ticks, mul_ppm_ceil, notional_atoms};
+
+/// Orders of one side that a look at the book for the mark visits.
+pub const MARK_ORDERS_MAX: u32 = 16;
+
+/// Slots without a price, at most, for which the mark may catch up at once.
+pub const MARK_STEP_SLOTS_MAX: Slot = Slot(25);
 
 /// Equity and margin of an account at the marks, in atoms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,16 +106,19 @@ impl Slab<'_> {
     #[inline(never)]
     fn move_mark(&mut self, number: u8, slot: Slot) {
         let instrument = &self.instruments[number as usize];
-        let elapsed = slot.saturating_sub(instrument.mark_slot);
-        let bid = self.aged_best(instrument, Side::Bid, slot);
-        let ask = self.aged_best(instrument, Side::Ask, slot);
+        let bid = self.aged_price(instrument, Side::Bid, slot);
+        let ask = self.aged_price(instrument, Side::Ask, slot);
         let instrument = &mut self.instruments[number as usize];
         instrument.mark_slot = slot;
         let (Some(bid), Some(ask)) = (bid, ask) else {
             return;
         };
+        let elapsed = slot.saturating_sub(instrument.mark_moved);
+        instrument.mark_moved = slot;
+        // Resting orders never cross; a middle exists for any two prices.
         let middle = bid.0 / 2 + ask.0 / 2 + (bid.0 & ask.0 & 1);
-        let step = u64::from(instrument.mark_move_max.0).wrapping_mul(u64::from(elapsed.0));
+        let slots = elapsed.min(MARK_STEP_SLOTS_MAX);
+        let step = u64::from(instrument.mark_move_max.0).wrapping_mul(u64::from(slots.0));
         let step = step.min(u64::from(u32::MAX)) as u32;
         let low = instrument.mark.0.saturating_sub(step).max(1);
         let high = instrument
@@ -117,21 +129,39 @@ impl Slab<'_> {
         instrument.mark = Ticks(middle.clamp(low, high));
     }
 
-    /// Best price of a side when it is old and deep enough to count.
-    fn aged_best(&self, instrument: &Instrument, side: Side, slot: Slot) -> Option<Ticks> {
-        let best = instrument.books[side.index()].best;
-        if best == 0 {
-            return None;
+    /// Level at which the lots of a side that stood at risk for long enough
+    /// add up to what the mark needs.
+    fn aged_price(&self, instrument: &Instrument, side: Side, slot: Slot) -> Option<Ticks> {
+        // Nothing is no price, even where the least quantity is zero.
+        let mut missing = instrument.mark_lots_min.0.max(1);
+        let mut room = MARK_ORDERS_MAX;
+        let mut level = instrument.books[side.index()].best;
+        while level != 0 {
+            let mut index = self.levels[level].head;
+            while index != 0 {
+                // Bounds the walk whatever rests at the touch.
+                if room == 0 {
+                    return None;
+                }
+                room -= 1;
+                let order = &self.orders[index];
+                // An order that nobody can trade with risks nothing: neither
+                // an expired one nor what a hold has reserved.
+                let counts = slot.saturating_sub(order.slot) >= instrument.mark_age
+                    && !order.is_expired(slot)
+                    && order.side_flags & order_flags::CLOSING == 0;
+                if counts {
+                    let free = order.lots.0 - order.reserved_lots.0;
+                    if free >= missing {
+                        return Some(order.ticks);
+                    }
+                    missing -= free;
+                }
+                index = order.next;
+            }
+            level = self.levels[level].next;
         }
-        let level = &self.levels[best];
-        let oldest = &self.orders[level.head];
-        let age = slot.saturating_sub(oldest.slot);
-        // An expired order still rests here until someone meets it, but nobody
-        // can trade with it: it must not hold or move the mark.
-        let counts = level.lots >= instrument.mark_lots_min
-            && age >= instrument.mark_age
-            && !oldest.is_expired(slot);
-        counts.then_some(level.ticks)
+        None
     }
 
     /// Equity and margins of an account, with one of its positions replaced.

@@ -3,10 +3,12 @@
 
 mod common;
 
+use common::router::{handle, reserve};
 use common::{Exchange, ioc, limit, params, post_only};
 use flagstone_interface::event::outcome;
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::instruments::InstrumentParams;
+use flagstone_slab_engine::risk::{MARK_ORDERS_MAX, MARK_STEP_SLOTS_MAX};
 use flagstone_units::{Lots, Side::Ask, Side::Bid, SignedPpm, Slot, Ticks};
 
 /// A rich account 1 and an account 2 with this much cash.
@@ -274,13 +276,10 @@ fn t3_the_mark_moves_once_per_slot_and_by_a_bounded_step() {
     exchange.post(1, Bid, 1_040, 5).unwrap();
     exchange.post(2, Ask, 1_045, 5).unwrap();
     assert_eq!(mark_after(&mut exchange, 1), 1_000, "too young");
-    assert_eq!(
-        mark_after(&mut exchange, 1),
-        1_003,
-        "one slot passed since the last look"
-    );
-    assert_eq!(mark_after(&mut exchange, 0), 1_003, "once per slot");
-    assert_eq!(mark_after(&mut exchange, 2), 1_009);
+    assert_eq!(mark_after(&mut exchange, 1), 1_006, "two slots to catch up");
+    assert_eq!(mark_after(&mut exchange, 0), 1_006, "once per slot");
+    assert_eq!(mark_after(&mut exchange, 1), 1_009);
+    assert_eq!(mark_after(&mut exchange, 2), 1_015);
     assert_eq!(
         mark_after(&mut exchange, 1_000),
         1_042,
@@ -318,4 +317,135 @@ fn t3_expired_orders_do_not_move_the_mark() {
         [(1_040, 50)],
         "they are still there"
     );
+}
+
+/// Old quotes of 5 lots each, with the middle at 1,042.
+fn with_old_quotes() -> Exchange {
+    let mut exchange = with_mark();
+    exchange.post(1, Bid, 1_040, 5).unwrap();
+    exchange.post(2, Ask, 1_045, 5).unwrap();
+    assert_eq!(mark_after(&mut exchange, 2), 1_006);
+    exchange
+}
+
+#[test]
+fn t3_one_fresh_lot_at_the_touch_does_not_freeze_the_mark() {
+    let mut exchange = with_old_quotes();
+    for slots in 1..=6 {
+        let bid = exchange.post(1, Bid, 1_041, 1).unwrap();
+        let ask = exchange.post(2, Ask, 1_044, 1).unwrap();
+        assert_eq!(mark_after(&mut exchange, 1), 1_006 + 3 * slots);
+        exchange.cancel(1, bid).unwrap();
+        exchange.cancel(2, ask).unwrap();
+    }
+    // Left to grow old, it is one lot of the five, and the others' price counts.
+    exchange.post(1, Bid, 1_044, 1).unwrap();
+    assert_eq!(mark_after(&mut exchange, 100), 1_042);
+}
+
+#[test]
+fn t3_the_price_is_where_the_old_lots_add_up() {
+    let mut exchange = with_mark();
+    for (ticks, lots) in [(1_030, 2), (1_020, 2), (1_010, 2)] {
+        exchange.post(1, Bid, ticks, lots).unwrap();
+    }
+    exchange.post(2, Ask, 1_032, 4).unwrap();
+    exchange.post(2, Ask, 1_040, 1).unwrap();
+    assert_eq!(mark_after(&mut exchange, 25), 1_025);
+}
+
+#[test]
+fn t3_fresh_lots_behind_an_old_order_are_no_depth() {
+    let mut exchange = with_mark();
+    exchange.post(1, Bid, 1_040, 1).unwrap();
+    exchange.post(2, Ask, 1_045, 1).unwrap();
+    for slots in [2, 1, 1] {
+        exchange.slot += slots;
+        let bid = exchange.post(1, Bid, 1_040, 500).unwrap();
+        let ask = exchange.post(2, Ask, 1_045, 500).unwrap();
+        assert_eq!(mark_after(&mut exchange, 1), 1_000);
+        exchange.cancel(1, bid).unwrap();
+        exchange.cancel(2, ask).unwrap();
+    }
+    exchange.post(1, Bid, 1_040, 4).unwrap();
+    exchange.post(2, Ask, 1_045, 4).unwrap();
+    assert_eq!(
+        mark_after(&mut exchange, 2),
+        1_027,
+        "nine slots to catch up"
+    );
+}
+
+#[test]
+fn t3_reserved_lots_do_not_move_the_mark() {
+    // Nobody else gets at them: with a hold on it, a quote is safe from everyone.
+    let mut exchange = with_mark();
+    exchange.open(1_000_000_000);
+    exchange.post(1, Bid, 1_040, 6).unwrap();
+    exchange.post(1, Ask, 1_045, 6).unwrap();
+    let hold = |side, limit, lots| {
+        let mut order = reserve(3, side, limit, lots);
+        order.ttl = Slot(100);
+        order
+    };
+    let held = exchange.reserve(&hold(Ask, 1_040, 2)).unwrap();
+    exchange.reserve(&hold(Bid, 1_045, 1)).unwrap();
+    assert_eq!(mark_after(&mut exchange, 4), 1_000, "four bids are free");
+    exchange.cancel_hold(3, handle(&held)).unwrap();
+    assert_eq!(mark_after(&mut exchange, 1), 1_015, "and now six");
+    // Nothing at all is no price, even where the least quantity is zero.
+    exchange.reserve(&hold(Ask, 1_040, 6)).unwrap();
+    exchange.slab().instruments[0].mark_lots_min = Lots(0);
+    assert_eq!(mark_after(&mut exchange, 1), 1_015);
+    exchange.audit();
+}
+
+#[test]
+fn t3_after_silence_the_mark_catches_up_by_a_bounded_step() {
+    let bound = 3 * MARK_STEP_SLOTS_MAX.0;
+    let mut exchange = with_mark();
+    exchange.post(1, Bid, 1_080, 5).unwrap();
+    exchange.post(2, Ask, 1_088, 5).unwrap();
+    assert_eq!(mark_after(&mut exchange, 1_000_000), 1_000 + bound);
+    assert_eq!(mark_after(&mut exchange, 1), 1_003 + bound);
+
+    // A look that finds no price neither spends the step nor raises its bound.
+    let mut exchange = with_mark();
+    exchange.post(1, Bid, 1_080, 5).unwrap();
+    exchange.post(2, Ask, 1_088, 4).unwrap();
+    for _ in 0..10 {
+        assert_eq!(mark_after(&mut exchange, 1), 1_000);
+    }
+    exchange.post(2, Ask, 1_088, 1).unwrap();
+    assert_eq!(mark_after(&mut exchange, 2), 1_036);
+    let gap = exchange.post(2, Ask, 1_087, 1).unwrap();
+    for _ in 0..40 {
+        mark_after(&mut exchange, 1);
+    }
+    exchange.cancel(2, gap).unwrap();
+    assert_eq!(mark_after(&mut exchange, 1), 1_084, "never past the middle");
+}
+
+#[test]
+fn t3_a_look_at_the_book_visits_few_orders() {
+    let mut exchange = with_old_quotes();
+    // Fresh orders in front of the old ones, as many as leave room for one.
+    for _ in 1..MARK_ORDERS_MAX {
+        exchange.post(1, Bid, 1_041, 1).unwrap();
+    }
+    assert_eq!(mark_after(&mut exchange, 1), 1_009);
+    exchange.post(1, Bid, 1_042, 1).unwrap();
+    assert_eq!(
+        mark_after(&mut exchange, 0),
+        1_009,
+        "the slot has been used"
+    );
+    exchange.slot += 1;
+    let slot = Slot(exchange.slot);
+    for order in 1..=MARK_ORDERS_MAX + 2 {
+        // Nothing in front grows old.
+        exchange.slab().orders[order].slot = if order <= 2 { Slot(100) } else { slot };
+    }
+    assert_eq!(mark_after(&mut exchange, 0), 1_009, "one too many in front");
+    assert_eq!(mark_after(&mut exchange, 2), 1_018, "old, they count");
 }

@@ -43,17 +43,73 @@ fn t2_principal_leaves_at_once_and_profit_when_it_is_old() {
 }
 
 #[test]
-fn t2_each_profit_starts_the_wait_anew() {
+fn t2_profits_wait_for_their_weighted_mean() {
     let mut exchange = Exchange::new(&params(), 1);
     exchange.open(10_000);
     for slot in [5_000, 5_400] {
         exchange.slot = slot;
         profit(&mut exchange, 50);
     }
-    exchange.slot = 5_999;
+    exchange.slot = 5_799;
     assert_eq!(releasable(&mut exchange, 2), 10_000);
-    exchange.slot = 6_000;
+    exchange.slot = 5_800;
     assert_eq!(releasable(&mut exchange, 2), 11_000);
+}
+
+#[test]
+fn t2_old_profit_neither_waits_for_new_nor_carries_it_out() {
+    let mut exchange = Exchange::new(&params(), 1);
+    exchange.open(10_000);
+    for slot in [5_000, 9_000] {
+        exchange.slot = slot;
+        profit(&mut exchange, 50);
+    }
+    assert_eq!(releasable(&mut exchange, 2), 10_500);
+    exchange.slot = 9_599;
+    assert_eq!(releasable(&mut exchange, 2), 10_500);
+    exchange.slot = 9_600;
+    assert_eq!(releasable(&mut exchange, 2), 11_000);
+}
+
+#[test]
+fn t2_lost_principal_is_no_leave_for_later_profit() {
+    // Two accounts of one owner: what one loses to the other must not let its
+    // next profit out at once.
+    let mut exchange = Exchange::new(&params(), 1);
+    exchange.open(10_000);
+    exchange.slot = 5_000;
+    for (maker, taker, ticks) in [(Ask, Bid, 1_010), (Bid, Ask, 1_000)] {
+        exchange.post(1, maker, ticks, 50).unwrap();
+        assert_eq!(exchange.ioc(2, taker, ticks, 50), Ok(50));
+    }
+    assert_eq!(exchange.cash(2), 9_500);
+    profit(&mut exchange, 50);
+    assert_eq!(exchange.cash(2), 10_000);
+    assert_eq!(releasable(&mut exchange, 2), 9_500);
+}
+
+#[test]
+fn t2_hold_fees_are_profit_too() {
+    let mut params = params();
+    params.hold_fee = flagstone_units::Ppm(1_000);
+    let mut exchange = Exchange::new(&params, 1);
+    exchange.open(100_000);
+    exchange.slot = 5_000;
+    exchange.post(1, Ask, 1_000, 50).unwrap();
+    let before = exchange.cash(1);
+    let mut order = common::router::reserve(2, Bid, 1_000, 50);
+    order.ttl = Slot(100);
+    let held = exchange.reserve(&order).unwrap();
+    exchange.slot = 5_100;
+    exchange
+        .cancel_hold(2, common::router::handle(&held))
+        .unwrap();
+    // Fifty a slot for a hundred slots, four fifths of it for the maker.
+    assert_eq!(exchange.cash(1) - before, 4_000);
+    let open = exchange.cash(1) as u64 - 5_000;
+    assert!(releasable(&mut exchange, 1) <= open - 4_000 + 5_000 - 1_000);
+    assert_eq!(exchange.slab().accounts[1].warmup_slot, Slot(5_100));
+    exchange.audit();
 }
 
 #[test]

@@ -1,8 +1,14 @@
 //! Events: numbered and written as one log record each.
 
+use crate::access::fail;
+use anchor_lang::Error;
 use anchor_lang::sol_log_data;
 use flagstone_interface::event::{HoldEnded, OrderCancelled, Traded};
 use flagstone_slab_engine::Slab;
+use flagstone_units::Slot;
+
+/// Expired holds that one instruction ends: more than it can make.
+const EXPIRED_PER_INSTRUCTION: usize = 4;
 
 /// Writes an event whose sequence number is set.
 #[inline(always)]
@@ -21,6 +27,18 @@ pub fn record(bytes: &[u8]) {
 pub fn ended(slab: &mut Slab<'_>, mut event: HoldEnded) {
     event.seq = slab.next_seq();
     write(&event);
+}
+
+/// Lets a few expired holds go before anything is traded or reserved.
+#[inline(always)]
+pub fn expire_due(slab: &mut Slab<'_>, slot: Slot) -> Result<(), Error> {
+    for _ in 0..EXPIRED_PER_INSTRUCTION {
+        match slab.expire_next(slot).map_err(fail)? {
+            Some(event) => ended(slab, event),
+            None => break,
+        }
+    }
+    Ok(())
 }
 
 /// Numbers and writes a cancellation.

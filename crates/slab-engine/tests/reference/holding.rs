@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 pub struct Person {
     pub cash: i128,
     pub frozen: bool,
-    /// Deposits credited and charges of commits.
-    pub came_in: i128,
+    /// Deposits credited and charges of commits, less what left or was lost.
+    pub principal: i128,
     pub debited: i128,
     pub released: i128,
-    /// When it last realised a profit.
+    /// When its profit was made, weighted by amount.
     pub profit_slot: u32,
     /// Market to lots and cost; an entry exists only while lots are held.
     pub positions: BTreeMap<usize, (i128, i128)>,

@@ -67,9 +67,10 @@ impl Reference {
         own.map(|hold| hold.bond).sum()
     }
 
+    /// Hold records of an account, committed ones included.
     pub fn standing(&self, account: u32) -> usize {
         let own = self.holds.iter().filter(|hold| hold.account == account);
-        own.filter(|hold| hold.committed.is_none()).count()
+        own.count()
     }
 
     pub fn reserve(&mut self, order: &Reserve, slot: u32) -> Checked<Hold> {
@@ -95,7 +96,7 @@ impl Reference {
         if order.lots_min.0 == 0 || order.lots_min > order.lots || order.ttl.0 > 300 {
             return Err(SlabError::BadQuantity);
         }
-        self.markets[terms.market].move_mark(slot);
+        self.move_mark(terms.market, slot);
         let (pieces, expiry) = self.capture(&terms, slot, slot + order.ttl.0)?;
         let lots: u32 = pieces.iter().map(|piece| piece.lots).sum();
         if lots < order.lots_min.0 {
@@ -185,7 +186,7 @@ impl Reference {
     }
 
     /// What initial margin would lack after the trade, and twice the kill band
-    /// of the quantity on top: once for the loss, once for the margin.
+    /// of all that is then held on top: once for the loss, once for the margin.
     fn charge_bound(&self, hold: &Hold, lots: u32) -> i128 {
         let market = &self.markets[hold.market];
         let params = &market.params;
@@ -194,8 +195,17 @@ impl Reference {
         let cash = realised - fee(hold.notional, params.taker_fee) - hold.bond;
         let (equity, initial, _) = self.health(hold.account, cash, Some((hold.market, after)));
         let unit = i128::from(market.mark) * i128::from(params.atoms_per_tick);
-        let cushion = 2 * ppm_ceil(unit * i128::from(lots), params.kill_band.0);
-        (initial + cushion - equity).max(0)
+        let exposed = i128::from(lots) + before.lots.abs();
+        let cushion = 2 * ppm_ceil(unit * exposed, params.kill_band.0);
+        // A second hold may not count on what the first one counts on.
+        let (equity_now, initial_now, _) = self.health(hold.account, 0, None);
+        let spare = equity_now - initial_now;
+        let counted = if self.standing(hold.account) > 0 {
+            spare.max(0)
+        } else {
+            0
+        };
+        (initial + cushion - equity + counted).max(0)
     }
 
     pub fn commit(&mut self, payment: &Payment<'_>, slot: u32) -> Checked<Deed> {
@@ -237,8 +247,8 @@ impl Reference {
 
     fn commit_inner(&mut self, at: usize, payment: &Payment<'_>, slot: u32) -> Checked<Deed> {
         let hold = self.holds[at].clone();
-        let market = &mut self.markets[hold.market];
-        market.move_mark(slot);
+        self.move_mark(hold.market, slot);
+        let market = &self.markets[hold.market];
         let moved = i128::from(market.mark) - i128::from(hold.mark);
         if moved.abs() > ppm_ceil(i128::from(hold.mark), market.params.kill_band.0) {
             return Err(SlabError::MarkMoved);
@@ -270,7 +280,7 @@ impl Reference {
         let charge = deed.charge;
         let person = self.person_mut(hold.account);
         person.cash += charge;
-        person.came_in += charge;
+        person.principal += charge;
         person.debited += charge;
         let debited = person.debited;
         self.settle_taker(&terms, slot, &mut deed)?;
@@ -298,15 +308,17 @@ impl Reference {
         let fees = self.fees_for(&self.holds[at], slot);
         let pieces = self.holds[at].pieces.clone();
         for (piece, fee) in pieces.iter().zip(&fees) {
-            let share = fee / 5 * 4;
+            let share = fee * 4 / 5;
+            self.note_change(piece.maker, share, slot);
             self.person_mut(piece.maker).cash += share;
             self.fees += fee - share;
             self.holds[at].pieces.remove(0);
             each(self, piece);
         }
-        let paid = fees.iter().sum();
+        let paid: i128 = fees.iter().sum();
         self.holds[at].bond = 0;
         let account = self.holds[at].account;
+        self.note_change(account, -paid, slot);
         self.person_mut(account).cash -= paid;
         paid
     }

@@ -1,6 +1,6 @@
 //! A book as sorted maps of queues, its band and its mark.
 
-use super::Handle;
+use super::{Handle, Reference};
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_units::Side;
 use std::collections::{BTreeMap, VecDeque};
@@ -32,6 +32,8 @@ pub struct Market {
     pub params: InstrumentParams,
     pub mark: u32,
     pub mark_slot: u32,
+    /// When both sides last had a price.
+    pub mark_moved: u32,
     pub sides: [Ladder; 2],
 }
 
@@ -109,35 +111,49 @@ impl Market {
         let high = (mark + width).min(i128::from(self.params.price_max.0));
         ((mark - width).max(1) as u32, high as u32)
     }
+}
 
-    /// A best price counts for the mark when enough lots rest there and the
-    /// oldest order is old enough and still at risk.
-    pub fn counting_best(&self, side: Side, slot: u32) -> Option<i128> {
-        let best = self.best(side)?;
-        let queue = &self.sides[side.index()][&best];
-        let lots: u64 = queue.iter().map(|order| u64::from(order.lots)).sum();
-        let oldest = queue.front()?;
-        let counts = lots >= u64::from(self.params.mark_lots_min.0)
-            && slot.saturating_sub(oldest.slot) >= self.params.mark_age.0
-            && !oldest.is_expired(slot);
-        counts.then_some(i128::from(best))
+impl Reference {
+    /// Price at which a side holds enough lots for the mark: of its first 16
+    /// orders, what anybody could have taken for `mark_age` slots.
+    fn price_at_risk(&self, market: usize, side: Side, slot: u32) -> Option<u32> {
+        let market = &self.markets[market];
+        let everything = match side {
+            Side::Bid => 0,
+            Side::Ask => u32::MAX,
+        };
+        let mut sum = 0;
+        for (ticks, order) in market.in_order(side.contra(), everything).iter().take(16) {
+            let old =
+                i64::from(slot) - i64::from(order.slot) >= i64::from(market.params.mark_age.0);
+            if old && !order.is_expired(slot) && !order.closing {
+                sum += u64::from(order.lots) - u64::from(self.reserved(order.handle));
+            }
+            if sum > 0 && sum >= u64::from(market.params.mark_lots_min.0) {
+                return Some(*ticks);
+            }
+        }
+        None
     }
 
-    pub fn move_mark(&mut self, slot: u32) {
-        if slot <= self.mark_slot {
+    /// Moves the mark towards the middle of the book, once per slot.
+    pub(super) fn move_mark(&mut self, market: usize, slot: u32) {
+        if slot <= self.markets[market].mark_slot {
             return;
         }
-        let elapsed = i128::from(slot - self.mark_slot);
-        self.mark_slot = slot;
-        let bid = self.counting_best(Side::Bid, slot);
-        let ask = self.counting_best(Side::Ask, slot);
+        let [bid, ask] = [Side::Bid, Side::Ask].map(|side| self.price_at_risk(market, side, slot));
+        let market = &mut self.markets[market];
+        market.mark_slot = slot;
         if let (Some(bid), Some(ask)) = (bid, ask) {
+            let slots = i128::from(slot - market.mark_moved).min(25);
+            market.mark_moved = slot;
             let (mark, step) = (
-                i128::from(self.mark),
-                elapsed * i128::from(self.params.mark_move_max.0),
+                i128::from(market.mark),
+                slots * i128::from(market.params.mark_move_max.0),
             );
-            let middle = ((bid + ask) / 2).max(mark - step).min(mark + step);
-            self.mark = middle.clamp(1, i128::from(self.params.price_max.0)) as u32;
+            let middle = (i128::from(bid) + i128::from(ask)) / 2;
+            let moved = middle.max(mark - step).min(mark + step);
+            market.mark = moved.clamp(1, i128::from(market.params.price_max.0)) as u32;
         }
     }
 }

@@ -153,8 +153,8 @@ impl Reference {
         if order.expiry.0 != 0 && order.expiry.0 < slot {
             return Err(SlabError::Expired);
         }
-        let market = &mut self.markets[terms.market];
-        market.move_mark(slot);
+        self.move_mark(terms.market, slot);
+        let market = &self.markets[terms.market];
         let (low, high) = market.band();
         if terms.limit < low || terms.limit > high {
             return Err(SlabError::OutsideBand);
@@ -201,7 +201,7 @@ impl Reference {
         if take.lots_min > take.lots {
             return Err(SlabError::BadQuantity);
         }
-        self.markets[terms.market].move_mark(slot);
+        self.move_mark(terms.market, slot);
         self.room_for_position(terms.account, terms.market)?;
         let mut deed = Deed::default();
         self.sweep(&terms, slot, &mut deed)?;

@@ -7,9 +7,27 @@ use flagstone_slab_engine::SlabError;
 const WARM_UP: u32 = 600;
 
 impl Reference {
-    pub(super) fn note_profit(&mut self, account: u32, realised: i128, slot: u32) {
-        if realised > 0 {
-            self.person_mut(account).profit_slot = slot;
+    /// What a change of cash, about to be made, does to principal and to the
+    /// age of the profit: the mean of the old slot and this one, weighted by
+    /// the old profit and the gain, rounded up; what is old enough is principal
+    /// from then on. The engine weighs in 32 bits.
+    pub(super) fn note_change(&mut self, account: u32, change: i128, slot: u32) {
+        let person = self.person_mut(account);
+        if change < 0 {
+            person.principal = (person.principal + change).max(0);
+        } else if change > 0 && person.profit_slot < slot {
+            if slot - person.profit_slot >= WARM_UP {
+                person.principal = person.principal.max(person.cash);
+            }
+            let profit = (person.cash.max(0) - person.principal).max(0);
+            let mut total = profit + change;
+            let mut gain = change;
+            if total >= 1 << 32 {
+                let excess = total.ilog2() - 31;
+                (total, gain) = (total >> excess, ((gain >> excess) + 1).min(total >> excess));
+            }
+            let elapsed = i128::from(slot - person.profit_slot);
+            person.profit_slot += ((elapsed * gain + total - 1) / total) as u32;
         }
     }
 
@@ -21,15 +39,19 @@ impl Reference {
         let person = self.person_mut(account);
         person.cash -= atoms;
         person.released += atoms;
+        person.principal = (person.principal - atoms).max(0);
         Ok(person.cash)
     }
 
     pub fn releasable(&self, account: u32, slot: u32) -> i128 {
         let person = self.person(account);
         let free = self.free_cash(account).min(person.cash).max(0);
-        let principal = (person.came_in - person.released).max(0);
         let matured = slot.saturating_sub(person.profit_slot) >= WARM_UP;
-        if matured { free } else { free.min(principal) }
+        if matured {
+            free
+        } else {
+            free.min(person.principal)
+        }
     }
 
     /// Cash less bonds, open losses and margin; an open profit is worth

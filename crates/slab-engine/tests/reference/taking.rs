@@ -106,8 +106,8 @@ impl Reference {
         if frozen || !self.may_carry(order.account, terms.market, &before, &after, cash) {
             return false;
         }
+        self.note_change(order.account, cash, slot);
         self.store(order.account, terms.market, &after, cash);
-        self.note_profit(order.account, realised, slot);
         self.fees += charge;
         self.trades += 1;
         deed.lots += lots;
@@ -157,8 +157,8 @@ impl Reference {
         if !self.may_carry(terms.account, terms.market, &before, &after, change) {
             return Err(SlabError::BelowInitialMargin);
         }
+        self.note_change(terms.account, change, slot);
         self.store(terms.account, terms.market, &after, change);
-        self.note_profit(terms.account, realised, slot);
         self.fees += deed.fee;
         Ok(())
     }

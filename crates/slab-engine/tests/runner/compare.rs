@@ -13,8 +13,8 @@ impl Run {
             let slab = self.engine.slab();
             let stored = &slab.instruments[number];
             assert_eq!(
-                (stored.mark.0, stored.mark_slot.0),
-                (market.mark, market.mark_slot)
+                (stored.mark.0, stored.mark_slot.0, stored.mark_moved.0),
+                (market.mark, market.mark_slot, market.mark_moved)
             );
             for ladder in &market.sides {
                 for queue in ladder.values() {

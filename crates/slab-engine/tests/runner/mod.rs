@@ -44,6 +44,7 @@ impl Run {
                 params,
                 mark,
                 mark_slot: slot,
+                mark_moved: slot,
                 sides: Default::default(),
             });
         }
@@ -58,7 +59,7 @@ impl Run {
             engine.open(cash);
             people.push(Person {
                 cash: cash.into(),
-                came_in: cash.into(),
+                principal: cash.into(),
                 ..Person::default()
             });
         }
@@ -271,7 +272,7 @@ impl Run {
         assert_eq!(self.engine.deposit(account, atoms), Ok(atoms));
         let person = &mut self.model.people[account as usize - 1];
         person.cash += i128::from(atoms);
-        person.came_in += i128::from(atoms);
+        person.principal += i128::from(atoms);
     }
 
     fn freeze(&mut self, raw: Raw) {

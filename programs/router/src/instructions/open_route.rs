@@ -143,7 +143,8 @@ fn checked_hold<'a>(
                 && hold.expiry_slot.saturating_sub(slot) <= CAP_SLOTS_MAX
         })
         .ok_or(fail(RouterError::BadHold))?;
-    let signed = hold.max_charge_atoms <= terms.max_charge_atoms && hold.filled_lots >= terms.lots_min;
+    let signed =
+        hold.max_charge_atoms <= terms.max_charge_atoms && hold.filled_lots >= terms.lots_min;
     if signed {
         Ok(hold)
     } else {

@@ -39,6 +39,7 @@ pub fn run(ctx: &mut Context<Trade>, args: PlaceArgs) -> Result<()> {
     let order = decode(&args).map_err(fail)?;
     let trader = ctx.accounts.trader.address().as_array();
     let mut slab = ctx.accounts.slab.open()?;
+    log::expire_due(&mut slab, slot)?;
     let mut traded = Traded::zeroed();
     let placed = slab
         .place(trader, &order, slot, &mut traded)

@@ -36,6 +36,7 @@ pub fn run(ctx: &mut Context<Trade>, args: ReserveArgs) -> Result<()> {
     let order = decode(&args).map_err(fail)?;
     let trader = ctx.accounts.trader.address().as_array();
     let mut slab = ctx.accounts.slab.open()?;
+    log::expire_due(&mut slab, slot)?;
     let mut held = Held::zeroed();
     slab.reserve(trader, &order, slot, &mut held)
         .map_err(fail)?;

@@ -35,6 +35,7 @@ pub fn run(ctx: &mut Context<Trade>, args: TakeArgs) -> Result<()> {
     let take = decode(&args).map_err(fail)?;
     let trader = ctx.accounts.trader.address().as_array();
     let mut slab = ctx.accounts.slab.open()?;
+    log::expire_due(&mut slab, slot)?;
     let mut traded = Traded::zeroed();
     slab.take(trader, &take, slot, &mut traded).map_err(fail)?;
     log::traded(&mut slab, &mut traded);
