@@ -8,7 +8,7 @@ use solana_instruction::Instruction;
 use std::slice::from_ref;
 
 /// The hold that [`busy`] leaves open.
-pub const HOLD: u32 = 2;
+pub const HOLD: u32 = 1;
 
 /// An instruction, and whether the taker's wallet signs it.
 pub type Reader = (Instruction, bool);

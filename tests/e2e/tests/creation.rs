@@ -38,9 +38,10 @@ fn pfm3_creating_the_full_slab_costs_no_more_than_a_small_one() {
         receipt.compute_units, receipt.bytes
     );
     // Whatever the size: 150 for the System program, about 250 each for the
-    // address, the arguments and the event, 140 for the clock.
+    // address, the arguments and the event, 140 for the clock, 100 for
+    // asking whether another program calls.
     assert!(
-        receipt.compute_units <= 1_350,
+        receipt.compute_units <= 1_450,
         "{} CU",
         receipt.compute_units
     );

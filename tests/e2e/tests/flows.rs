@@ -104,7 +104,7 @@ fn e2e1_the_four_steps_in_separate_transactions() {
     let rebate = 1_001 * QUOTE / 10_000;
     assert_eq!(
         self::maker_cash(&market) - maker_cash,
-        (held / 5 * 4 + rebate) as i64
+        (held * 4 / 5 + rebate) as i64
     );
     market.wait(2);
     market.crank(route.settle());
