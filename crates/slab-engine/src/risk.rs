@@ -2,10 +2,10 @@
 //!
 //! Until an oracle feeds it (a later part of the engine), the mark follows the
 //! middle of the book, looked at once per slot at most. Of the first
-//! [`MARK_ORDERS_MAX`] orders of a side, what counts are the lots that anybody
-//! could have traded with for `mark_age` slots: unexpired, not being cancelled,
-//! not reserved. The side's price is the level at which they add up to
-//! `mark_lots_min`; when they do not, the mark stays. It moves by at most
+//! [`MARK_ORDERS_MAX`] orders of a side, what counts are the lots that no hold
+//! has reserved, of orders that have rested for `mark_age` slots, are unexpired
+//! and not being cancelled. The side's price is the level at which they add up
+//! to `mark_lots_min`; when they do not, the mark stays. It moves by at most
 //! `mark_move_max` ticks per slot since both sides last had a price, and by
 //! [`MARK_STEP_SLOTS_MAX`] times that at once.
 //!
@@ -129,8 +129,8 @@ impl Slab<'_> {
         instrument.mark = Ticks(middle.clamp(low, high));
     }
 
-    /// Level at which the lots of a side that stood at risk for long enough
-    /// add up to what the mark needs.
+    /// Level at which the old and unreserved lots of a side add up to what the
+    /// mark needs.
     fn aged_price(&self, instrument: &Instrument, side: Side, slot: Slot) -> Option<Ticks> {
         // Nothing is no price, even where the least quantity is zero.
         let mut missing = instrument.mark_lots_min.0.max(1);

@@ -115,7 +115,7 @@ impl Market {
 
 impl Reference {
     /// Price at which a side holds enough lots for the mark: of its first 16
-    /// orders, what anybody could have taken for `mark_age` slots.
+    /// orders, the old ones' that anybody could take now.
     fn price_at_risk(&self, market: usize, side: Side, slot: u32) -> Option<u32> {
         let market = &self.markets[market];
         let everything = match side {
