@@ -1,4 +1,8 @@
 //! Events out of transaction logs.
+//!
+//! An event does not name its slab: it belongs to the slab that its
+//! instruction names first. Anybody may create a slab with a Router of their
+//! own, so a reader goes by the slabs it knows.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

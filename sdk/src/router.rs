@@ -106,6 +106,7 @@ pub fn open_escrow(
             AccountMeta::new_readonly(*slab, false),
             AccountMeta::new(address::escrow(slab, owner, mint), false),
             AccountMeta::new_readonly(SYSTEM, false),
+            AccountMeta::new_readonly(address::program_data(&address::SLAB), false),
         ],
     )
 }
@@ -121,6 +122,7 @@ pub fn bind_escrow(owner: &Address, slab: &Address, mint: &Address) -> Instructi
             AccountMeta::new(address::escrow(slab, owner, mint), false),
             AccountMeta::new_readonly(address::slab_entry(slab), false),
             AccountMeta::new_readonly(*slab, false),
+            AccountMeta::new_readonly(address::program_data(&address::SLAB), false),
         ],
     )
 }
@@ -145,6 +147,7 @@ pub fn fund_slab(
             AccountMeta::new(address::slab_ledger(slab, mint), false),
             AccountMeta::new_readonly(address::slab_entry(slab), false),
             AccountMeta::new_readonly(*slab, false),
+            AccountMeta::new_readonly(address::program_data(&address::SLAB), false),
         ],
     )
 }

@@ -70,7 +70,9 @@ pub fn store<T: Record>(account: &mut AccountView, record: &T) -> Result<()> {
     Ok(())
 }
 
-/// The header of a registered, active slab that its registered program owns.
+/// The bytes of a slab that is registered, active, owned by its registered
+/// program and stamped as a slab. Says nothing of the program's deployment:
+/// [`crate::version::check`] does.
 pub fn read_slab<'a>(account: &'a AccountView, entry: &SlabEntry) -> Result<&'a [u8]> {
     let registered = key_eq(&entry.slab, account.address().as_array())
         && key_eq(&entry.program_id, account.owner().as_array())

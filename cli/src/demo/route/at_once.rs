@@ -113,8 +113,8 @@ pub(super) fn three_legs(stage: &mut Stage) -> Result<()> {
         differ == 0,
     ));
     costs(&copied, &receipt);
-    stage.free_holds(&order, &[0, 1, 2])?;
-    say!("Anyone may free the records of the three holds, now that they are booked.");
+    say!("The last three free the records of the holds, which anyone may do once they are");
+    say!("booked.");
     let (notional_atoms, fee_atoms) = traded(&receipt.events);
     stage.trip.bought_atoms = notional_atoms.into();
     stage.trip.fees_atoms = fee_atoms.into();
@@ -211,17 +211,26 @@ fn explain(step: &str, moved: &Moved) {
 /// Compute units and bytes of the steps and of the whole.
 fn costs(copied: &Copied, whole: &Receipt) {
     let parts = compute::instructions(&whole.logs);
-    let steps = ["reserve", "open_route", "commit", "settle_route"];
+    let steps = [
+        "reserve",
+        "open_route",
+        "commit",
+        "settle_route",
+        "free_hold",
+    ];
     let mut rows = Vec::new();
-    for (step, bytes) in steps.iter().zip(&copied.bytes_alone) {
-        let of_step = parts.iter().zip(ALL).filter(|(_, name)| name == step);
+    // Settling and freeing share a transaction.
+    let mut bytes_alone = copied.bytes_alone.iter();
+    for step in steps {
+        let bytes = bytes_alone.next().map(|bytes| grouped(*bytes as u64));
+        let of_step = parts.iter().zip(ALL).filter(|(_, name)| *name == step);
         let units: Vec<u64> = of_step.map(|(part, _)| part.compute_units).collect();
         let each = units.iter().map(|units| grouped(*units));
         rows.push(vec![
             step.to_string(),
             each.collect::<Vec<_>>().join(" + "),
             grouped(units.iter().sum::<u64>()),
-            grouped(*bytes as u64),
+            bytes.unwrap_or_default(),
         ]);
     }
     rows.push(vec![

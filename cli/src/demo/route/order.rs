@@ -39,7 +39,7 @@ pub(super) struct Order {
 }
 
 /// Names of the instructions of a route of three, in order.
-pub(super) const ALL: [&str; 8] = [
+pub(super) const ALL: [&str; 11] = [
     "reserve",
     "reserve",
     "reserve",
@@ -48,6 +48,9 @@ pub(super) const ALL: [&str; 8] = [
     "commit",
     "commit",
     "settle_route",
+    "free_hold",
+    "free_hold",
+    "free_hold",
 ];
 
 impl Stage {

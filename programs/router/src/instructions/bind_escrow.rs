@@ -1,5 +1,6 @@
 use crate::access::{fail, read_slab, require_owner, require_top_level};
 use crate::record::Stored;
+use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{Escrow, SlabEntry};
@@ -18,6 +19,8 @@ pub struct BindEscrow {
     pub entry: Stored<SlabEntry>,
     /// The slab.
     pub slab: UncheckedAccount,
+    /// Program data account of the slab's program.
+    pub program_data: UncheckedAccount,
 }
 
 /// Binds the escrow to exactly one account index and generation (rule X2): the
@@ -32,6 +35,7 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
     if !key_eq(&accounts.escrow.slab, &accounts.entry.slab) {
         return Err(fail(RouterError::WrongSlab));
     }
+    version::check(&accounts.entry, &accounts.program_data)?;
     let key = *accounts.escrow.key();
     let data = read_slab(&accounts.slab, &accounts.entry)?;
     if accounts.escrow.bound_account != 0 && is_open(data, &accounts.escrow, &key) {

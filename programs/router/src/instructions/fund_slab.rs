@@ -1,5 +1,6 @@
 use crate::access::{fail, read_slab, require_owner, require_top_level};
 use crate::record::Stored;
+use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::key_eq;
@@ -23,6 +24,8 @@ pub struct FundSlab {
     pub entry: Stored<SlabEntry>,
     /// The slab.
     pub slab: UncheckedAccount,
+    /// Program data account of the slab's program.
+    pub program_data: UncheckedAccount,
 }
 
 /// Portfolio cash becomes backing of the slab; the escrow's counter grows, and
@@ -40,6 +43,7 @@ pub fn run(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
         return Err(fail(RouterError::WrongSlab));
     }
     read_slab(&accounts.slab, &accounts.entry)?;
+    version::check(&accounts.entry, &accounts.program_data)?;
     if amount_atoms == 0 {
         return Err(fail(RouterError::ZeroAmount));
     }

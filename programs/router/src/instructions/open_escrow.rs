@@ -1,5 +1,6 @@
 use crate::access::{create, fail, read_slab, require_owner, require_top_level, store};
 use crate::record::Stored;
+use crate::version;
 use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use bytemuck::Zeroable;
@@ -27,6 +28,8 @@ pub struct OpenEscrow {
     pub escrow: UncheckedAccount,
     /// System.
     pub system_program: Program<System>,
+    /// Program data account of the slab's program.
+    pub program_data: UncheckedAccount,
 }
 
 /// The trader is a session key: a wallet must never sign for a slab (rule X6).
@@ -38,6 +41,7 @@ pub fn run(ctx: &mut Context<OpenEscrow>, trader: [u8; 32]) -> Result<()> {
     let owner = accounts.portfolio.owner;
     require_trader(&trader, &owner).map_err(fail)?;
     read_slab(&accounts.slab, &accounts.entry)?;
+    version::check(&accounts.entry, &accounts.program_data)?;
     let (slab, mint) = (accounts.entry.slab, accounts.config.quote_mint);
     let mut view = *accounts.escrow.account();
     let bump = create::<Escrow>(
