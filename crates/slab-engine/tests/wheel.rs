@@ -52,14 +52,14 @@ fn t4_holds_of_every_life_end_on_time_in_bounded_steps() {
         }
         expire(&mut exchange, 4);
         let slot = exchange.slot;
-        let slab = exchange.slab();
         // Four a round are more than are made: none is late by much.
-        let late = slab.reservations.iter().filter(|(_, hold)| hold.is_held());
-        let late = late
-            .filter(|(_, hold)| hold.expiry_slot.0 + 8 < slot)
-            .count();
+        let late = {
+            let slab = exchange.slab();
+            let held = slab.reservations.iter().filter(|(_, hold)| hold.is_held());
+            held.filter(|(_, hold)| hold.expiry_slot.0 + 8 < slot)
+                .count()
+        };
         assert_eq!(late, 0, "round {round}");
-        drop(slab);
         exchange.ioc(12, Bid, 1_000, 4).unwrap();
     }
     exchange.audit();
