@@ -185,8 +185,6 @@ errors! {
         NotExpired = 7021,
         /// There is no such live capability.
         NoCap = 7022,
-        /// The vault's withdrawal limit for this window is used up.
-        OverLimit = 7023,
     }
 }
 

@@ -115,7 +115,7 @@ pub struct Portfolio {
     pub padding: [u8; 2],
     /// Wallet that owns it.
     pub owner: Key,
-    /// Key that may trade and fund but never withdraw; zero when none.
+    /// Key that may trade and fund but never withdraw. Reserved: nothing sets it yet.
     pub delegate: Key,
     /// Free cash of the quote mint, in atoms.
     pub cash_atoms: u64,
@@ -153,7 +153,8 @@ pub struct SlabEntry {
     pub slab: Key,
     /// Program that owns it.
     pub program_id: Key,
-    /// Hash of that program's data at the last attestation.
+    /// Hash of that program's data at the last attestation. Reserved: attestation
+    /// records the deployment only, for now.
     pub program_hash: [u8; 32],
     /// Program data account.
     pub program_data: Key,
@@ -274,7 +275,8 @@ pub struct Escrow {
     pub bump: u8,
     /// 0 open, 1 closed.
     pub state: u8,
-    /// 1 while the Router forbids risk increases.
+    /// 1 while the Router forbids risk increases. Slabs honour it; liquidation,
+    /// a later part, sets it.
     pub frozen: u8,
     /// Reserved; zero.
     pub padding: u8,
@@ -298,9 +300,9 @@ pub struct Escrow {
     pub debited_seen_atoms: u64,
     /// Copy of the slab's released total up to which releases are paid.
     pub released_seen_atoms: u64,
-    /// Insurance ever paid for this account, in atoms; only grows.
+    /// Insurance ever paid for this account, in atoms; only grows. Reserved.
     pub covered_total_atoms: u64,
-    /// Largest loss that may be moved here from other slabs, in atoms.
+    /// Largest loss that may be moved here from other slabs, in atoms. Reserved.
     pub liability_max_atoms: u64,
     /// Serial number of the last capability.
     pub cap_nonce: u64,

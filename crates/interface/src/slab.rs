@@ -170,7 +170,7 @@ pub struct SlabHeader {
     pub discriminator: [u8; 8],
     /// Layout version.
     pub version: u32,
-    /// 0 active; other values belong to the guardian's switches.
+    /// 0 active; other values belong to the guardian's switches. Reserved.
     pub status: u32,
     /// Bytes of the layout; the account is at least this long.
     pub layout_bytes: u64,
@@ -206,7 +206,8 @@ pub struct SlabHeader {
     pub haircut_index: u64,
     /// Sum of the matured positive profits, in atoms.
     pub matured_profit_total: WideTotal,
-    /// Recognised and unallocated deficit, in atoms.
+    /// Recognised and unallocated deficit, in atoms; bars releases. Liquidation, a
+    /// later part, writes it.
     pub deficit_total: WideTotal,
     /// Batch number.
     pub batch_epoch: u32,
@@ -222,7 +223,8 @@ pub struct SlabHeader {
     pub root_sum: WideTotal,
     /// Slot at which that root was completed.
     pub root_slot: Slot,
-    /// Open orders that one account may rest.
+    /// Open orders that one account may rest; the largest there is until an
+    /// instruction sets it.
     pub orders_per_account_max: u32,
     /// Holds that expired before this slot have ended.
     pub wheel_slot: Slot,

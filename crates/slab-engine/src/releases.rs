@@ -13,8 +13,8 @@ use flagstone_units::{Slot, notional_atoms};
 
 /// Slots between realising a profit and releasing it: about four minutes.
 ///
-/// Longer than a full liquidation, so that profit made against an account that
-/// goes bankrupt is still here when its loss is settled.
+/// To be longer than a full liquidation once there is one, so that profit made
+/// against an account that goes bankrupt is still here when its loss is settled.
 pub const WARMUP_SLOTS: Slot = Slot(600);
 
 impl Slab<'_> {
