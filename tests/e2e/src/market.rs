@@ -2,6 +2,7 @@
 //! Router only: what tests of the money path start from.
 
 use crate::money::audit_money;
+use crate::refusal::{Why, refused};
 use crate::{MARK, QUOTE, exchange, ok};
 use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Failure, Member, Receipt, Seat};
@@ -16,6 +17,7 @@ use flagstone_sdk::units::{Lots, Side, Slot, Ticks};
 use flagstone_sdk::{address, router, slab};
 use solana_address::Address;
 use solana_instruction::Instruction;
+use solana_keypair::Keypair;
 use solana_signer::Signer;
 
 /// Number of the routes that [`Market::route`] builds.
@@ -177,6 +179,14 @@ impl Market {
         receipt
     }
 
+    /// Sends as the taker what has to fail for this reason and change nothing.
+    #[track_caller]
+    pub fn refuse(&mut self, instruction: &Instruction, why: impl Into<Why>) {
+        let one = std::slice::from_ref(instruction);
+        let signers = signers(&self.taker, one);
+        refused(&mut self.exchange.session, one, &signers, why);
+    }
+
     /// Sends what nobody has to sign for and adds the books up.
     #[track_caller]
     pub fn crank(&mut self, instruction: Instruction) -> Receipt {
@@ -307,11 +317,16 @@ pub fn send_as(
     member: &Member,
     instructions: &[Instruction],
 ) -> Result<Receipt, Box<Failure>> {
+    let signers = signers(member, instructions);
+    exchange.session.send(instructions, &signers)
+}
+
+/// The keys of a member that these instructions ask for.
+fn signers<'a>(member: &'a Member, instructions: &[Instruction]) -> Vec<&'a Keypair> {
     let asked = |key: Address| {
         let mut metas = instructions.iter().flat_map(|one| &one.accounts);
         metas.any(|meta| meta.is_signer && meta.pubkey == key)
     };
     let keys = [&member.wallet, &member.trader];
-    let signers: Vec<_> = keys.into_iter().filter(|key| asked(key.pubkey())).collect();
-    exchange.session.send(instructions, &signers)
+    keys.into_iter().filter(|key| asked(key.pubkey())).collect()
 }

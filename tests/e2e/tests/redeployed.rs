@@ -65,7 +65,11 @@ fn x5_a_redeployed_program_aborts_routes_and_suspends_when_settled() {
         let mut other = original.clone();
         redeploy(&mut other);
         put(&mut market, other);
-        for reader in &readers {
+        let (owner, slab_key) = (market.taker.wallet.pubkey(), market.seats[0].slab);
+        let mint = market.exchange.mint;
+        let fund = (router::fund_slab(&owner, &slab_key, &mint, 1), true);
+        let bind = (router::bind_escrow(&owner, &slab_key, &mint), true);
+        for reader in readers.iter().chain([&fund, &bind]) {
             refuse(&mut market, reader, RouterError::WrongProgramVersion);
         }
         assert_eq!(market.status(0), slab_status::ACTIVE);

@@ -145,7 +145,12 @@ fn checked_hold<'a>(
         .ok_or(fail(RouterError::BadHold))?;
     let signed =
         hold.max_charge_atoms <= terms.max_charge_atoms && hold.filled_lots >= terms.lots_min;
-    if signed {
+    // The limit is on all that was captured: a part of it may be dearer.
+    let limited = match route.side {
+        0 => route.notional_limit_atoms != u64::MAX,
+        _ => route.notional_limit_atoms != 0,
+    };
+    if signed && (!limited || hold.filled_lots == hold.lots) {
         Ok(hold)
     } else {
         Err(fail(RouterError::BadRoute))

@@ -51,14 +51,6 @@ pub fn run(ctx: &mut Context<Settle>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.check()?;
     let data = read_slab(&accounts.slab, &accounts.entry)?;
-    // Anyone sends this: that they name another account says nothing about
-    // the slab, and must not suspend it.
-    if !key_eq(
-        &accounts.entry.program_data,
-        accounts.program_data.address().as_array(),
-    ) {
-        return Err(fail(RouterError::WrongProgramVersion));
-    }
     if !version::unchanged(&accounts.entry, &accounts.program_data)? {
         accounts.entry.status = slab_status::SUSPENDED;
         msg!("settle: the slab's program changed; suspended");
