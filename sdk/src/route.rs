@@ -166,6 +166,7 @@ impl Route {
             data.extend(leg.max_charge_atoms.to_le_bytes());
             data.extend(leg.reserve.lots_min.0.to_le_bytes());
             data.push(leg.cap);
+            data.push(leg.reserve.instrument);
         }
         let mut accounts = vec![
             AccountMeta::new_readonly(self.owner, true),

@@ -17,7 +17,7 @@ use std::slice::from_ref;
 /// Bytes before the legs in the data of `open_route`.
 const HEAD: usize = 1 + 8 + 1 + 8 + 8 + 4;
 /// Bytes of one leg.
-const LEG: usize = 4 + 4 + 8 + 4 + 1;
+const LEG: usize = 4 + 4 + 8 + 4 + 1 + 1;
 /// Accounts before the legs of `open_route`.
 const FIXED: usize = 2;
 
@@ -139,6 +139,10 @@ fn x4_stale_and_foreign_holds_open_nothing() {
     let mut no_side = with_leg(&market, &leg, |_| ());
     no_side.data[9] = 2;
     market.refuse(&no_side, RouterError::BadRoute);
+    // A hold on another instrument than the owner signed.
+    let mut other_instrument = with_leg(&market, &leg, |_| ());
+    *other_instrument.data.last_mut().expect("a byte") ^= 1;
+    market.refuse(&other_instrument, RouterError::BadHold);
     // Past its expiry, cancelled, its slot handed out again.
     let open = with_leg(&market, &leg, |_| ());
     market.wait(6);
@@ -185,7 +189,9 @@ fn x4_duplicate_and_descending_legs_are_refused() {
     }
     // The same hold, the second time for another capability.
     let mut twice = reordered(&open, &[0, 0]);
-    *twice.data.last_mut().expect("a byte") = 1;
+    // The capability comes before the instrument.
+    let cap = twice.data.len() - 2;
+    twice.data[cap] = 1;
     market.refuse(&twice, RouterError::BadRoute);
     // No leg; more legs than a route has; legs and accounts that do not match.
     market.refuse(&reordered(&open, &[]), RouterError::BadRoute);

@@ -6,6 +6,10 @@ use flagstone_interface::error::RouterError;
 use flagstone_interface::key_eq;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger};
 
+/// Most that one escrow may ever fund: below the cash that a slab credits, so
+/// that no deposit can get stuck between the two.
+const DEPOSITS_ATOMS_MAX: u64 = 1 << 60;
+
 /// Accounts of `fund_slab`.
 #[derive(Accounts)]
 pub struct FundSlab {
@@ -63,6 +67,9 @@ pub fn run(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
         .deposited_total_atoms
         .checked_add(amount_atoms)
         .ok_or(overflow)?;
+    if total > DEPOSITS_ATOMS_MAX {
+        return Err(fail(RouterError::AmountOverflow));
+    }
     accounts.portfolio.cash_atoms = cash;
     accounts.ledger.backing_atoms = backing;
     accounts.escrow.deposited_total_atoms = total;

@@ -53,6 +53,8 @@ pub struct LegArgs {
     pub lots_min: u32,
     /// Capability record to use; it must not be live.
     pub cap: u8,
+    /// Instrument of the hold.
+    pub instrument: u8,
 }
 
 /// Sums over the legs.
@@ -138,6 +140,7 @@ fn checked_hold<'a>(
                 && u32::from(hold.account) == leg.escrow.bound_account
                 && hold.route_id == route.route_id
                 && hold.side_state & 1 == route.side
+                && hold.instrument == terms.instrument
                 && slot <= hold.expiry_slot
                 // The money must come back in time, whatever the slab says.
                 && hold.expiry_slot.saturating_sub(slot) <= CAP_SLOTS_MAX
