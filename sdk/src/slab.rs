@@ -3,7 +3,7 @@
 use crate::address;
 use flagstone_interface::Record;
 use flagstone_interface::instruction::slab as number;
-use flagstone_interface::slab::{PoolId, Reservation, SlabHeader, item_at};
+use flagstone_interface::slab::{PoolId, Reservation, SlabHeader, item_at, next_generation};
 use flagstone_slab_engine::holds::Reserve;
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::orders::{Place, Take};
@@ -304,7 +304,7 @@ impl HoldHandle {
         for _ in 0..count {
             let index = pool.next_index()?;
             let record: &Reservation = item_at(slab_data, PoolId::Reservations, index)?;
-            let generation = record.generation.wrapping_add(1).max(1);
+            let generation = next_generation(record.generation);
             handles.push(Self { index, generation });
             if pool.free_head == index {
                 // A free record links to the next one by its first field of links.

@@ -9,7 +9,8 @@
 //! into a pool is 1-based; 0 means none, so that zeroed memory is a valid,
 //! empty slab and creating one never walks it.
 
-use crate::{Key, Record, assert_layout};
+use crate::router::Escrow;
+use crate::{Key, Record, assert_layout, key_eq};
 use bytemuck::{Pod, Zeroable};
 use flagstone_units::Slot;
 
@@ -299,6 +300,25 @@ pub struct SlabAccount {
     pub principal_atoms: u64,
 }
 assert_layout!(SlabAccount, 168, trader @ 32, cash_atoms @ 64, debited_total_atoms @ 80, generation @ 144);
+
+/// Generation that a slot of a pool is handed out with next; 0 is never valid.
+#[inline(always)]
+pub const fn next_generation(generation: u32) -> u32 {
+    match generation.wrapping_add(1) {
+        0 => 1,
+        next => next,
+    }
+}
+
+impl SlabAccount {
+    /// Whether this account, at `index`, and the escrow at `key` name each other.
+    #[inline(always)]
+    pub fn is_bound(&self, index: u32, key: &Key, escrow: &Escrow) -> bool {
+        escrow.bound_account == index
+            && escrow.bound_generation == self.generation
+            && key_eq(&self.escrow, key)
+    }
+}
 
 /// Bits of [`SlabAccount::flags`].
 pub mod account_flags {

@@ -4,7 +4,7 @@ use crate::pools::{allocate, release};
 use crate::{Result, Slab, SlabError};
 use bytemuck::Zeroable;
 use flagstone_interface::router::Escrow;
-use flagstone_interface::slab::{PoolId, SlabAccount, account_flags};
+use flagstone_interface::slab::{PoolId, SlabAccount, account_flags, next_generation};
 use flagstone_interface::{Key, key_eq};
 use flagstone_units::Slot;
 
@@ -33,7 +33,7 @@ impl Slab<'_> {
     pub fn open_account(&mut self, address: &Key, escrow: &Escrow, slot: Slot) -> Result<u32> {
         let pool = self.pool(PoolId::Accounts);
         let next = pool.next_index().ok_or(SlabError::AccountsFull)?;
-        let generation = self.accounts[next].generation.wrapping_add(1).max(1);
+        let generation = next_generation(self.accounts[next].generation);
         if escrow.bound_account != next || escrow.bound_generation != generation {
             return Err(SlabError::NotBound);
         }
@@ -71,10 +71,7 @@ impl Slab<'_> {
         slot: Slot,
     ) -> Result<Synced> {
         let account = self.open_account_at(index)?;
-        let bound_here = escrow.bound_account == index
-            && escrow.bound_generation == account.generation
-            && key_eq(&account.escrow, address);
-        if !bound_here {
+        if !account.is_bound(index, address, escrow) {
             return Err(SlabError::NotBound);
         }
         let credited_atoms = escrow

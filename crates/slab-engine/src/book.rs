@@ -8,7 +8,7 @@ use crate::levels::Tree;
 use crate::pools::{allocate, release};
 use crate::{Result, Slab, SlabError};
 use flagstone_interface::event::{OrderCancelled, cancel_reason};
-use flagstone_interface::slab::PoolId;
+use flagstone_interface::slab::{PoolId, next_generation};
 use flagstone_units::{Lots, Side, Slot, Ticks};
 
 /// Orders that one placement may evict to make room.
@@ -121,7 +121,7 @@ impl<'a> Slab<'a> {
             self.orders[next_in_account].prev_in_account = index;
         }
         let order = &mut self.orders[index];
-        let generation = order.generation.wrapping_add(1).max(1);
+        let generation = next_generation(order.generation);
         *order = Order {
             level: level_index,
             next: 0,

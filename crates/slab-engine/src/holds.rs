@@ -1,4 +1,4 @@
-//! Reserve, commit, and the ends that a hold can have.
+//! Reserve, and the ends that a hold can have.
 //!
 //! `reserve` captures resting quantity at its prices, in price-time order, and
 //! locks it: nobody can cancel or take it until the hold ends. `commit` trades
@@ -13,16 +13,16 @@
 //! locking is free: that is what a route in one transaction needs.
 
 use crate::layout::{Slice, order_flags};
-use crate::matching::{Swept, Taker, crosses};
+use crate::matching::{Taker, crosses};
 use crate::pools::{allocate, release};
 use crate::risk::Proposal;
 use crate::{Result, Slab, SlabError};
+use flagstone_interface::Key;
 use flagstone_interface::event::{
-    FILLS_MAX, Held, HeldSlice, HoldEnded, SLICES_PER_HOLD_MAX, Traded, outcome,
+    FILLS_MAX, Held, HeldSlice, HoldEnded, SLICES_PER_HOLD_MAX, Traded,
 };
-use flagstone_interface::router::{Cap, Escrow, cap_state};
-use flagstone_interface::slab::{HoldResult, PoolId, Reservation, account_flags, hold_state};
-use flagstone_interface::{Key, key_eq};
+use flagstone_interface::router::{Escrow, cap_state};
+use flagstone_interface::slab::{PoolId, Reservation, account_flags, hold_state, next_generation};
 use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms, mul_ppm_ceil, notional_atoms};
 
 /// Holds of one account, committed ones included until they are freed.
@@ -105,7 +105,7 @@ impl Slab<'_> {
 
         let pool = &mut self.header.pools[PoolId::Reservations as usize];
         let index = allocate(pool, &mut self.reservations).ok_or(SlabError::HoldsFull)?;
-        let generation = self.reservations[index].generation.wrapping_add(1).max(1);
+        let generation = next_generation(self.reservations[index].generation);
         let mark_ticks = self.instruments[order.instrument as usize].mark.0;
         self.reservations[index] = Reservation {
             route_id: order.route_id,
@@ -279,148 +279,10 @@ impl Slab<'_> {
         Ok(lacking.max(0) as u64)
     }
 
-    /// Trades a hold at its captured prices and charges the escrow's capability.
-    ///
-    /// Slices whose maker cannot carry the margin, or whose price left the
-    /// band, are skipped; the hold's least quantity decides whether the rest
-    /// may trade. `traded` must be zeroed; it is filled in.
-    ///
-    /// # Errors
-    /// [`SlabError::NoHold`], [`SlabError::NotBound`], [`SlabError::Expired`],
-    /// [`SlabError::NoCap`], [`SlabError::MarkMoved`],
-    /// [`SlabError::NotFilled`], [`SlabError::ChargeTooLarge`],
-    /// [`SlabError::PositionTooLarge`], [`SlabError::AccountFrozen`].
-    #[inline(always)]
-    pub fn commit(
-        &mut self,
-        trader: &Key,
-        commit: &Commit<'_>,
-        slot: Slot,
-        traded: &mut Traded,
-    ) -> Result<()> {
-        let account = self.traded_account(commit.account, trader)?;
-        let bound = commit.escrow.bound_account == commit.account
-            && commit.escrow.bound_generation == account.generation
-            && key_eq(&account.escrow, commit.escrow_key);
-        if !bound {
-            return Err(SlabError::NotBound);
-        }
-        // The escrow may have been frozen since the last sync.
-        if account.flags & account_flags::FROZEN != 0 || commit.escrow.frozen != 0 {
-            return Err(SlabError::AccountFrozen);
-        }
-        let hold = *self.held(commit.account, commit.hold, commit.generation)?;
-        if slot > hold.expiry_slot {
-            return Err(SlabError::Expired);
-        }
-        let cap = commit.capability(&hold, slot)?;
-        self.touch_mark(hold.instrument, slot);
-        self.check_kill_band(&hold)?;
-
-        let position = self.position_of(commit.account, hold.instrument)?;
-        let instrument = &self.instruments[hold.instrument as usize];
-        let taker = Taker::of_hold(
-            &hold,
-            commit.account,
-            position,
-            instrument.price_band(),
-            slot,
-        );
-        let hold_fee_atoms = self.end_slices(&hold, slot, Some((&taker, traded)))?;
-        let (lots, notional_atoms) = (traded.lots, traded.notional_atoms);
-        if lots < hold.filled_lots {
-            return Err(SlabError::NotFilled);
-        }
-        let swept = Swept {
-            lots,
-            notional_atoms,
-            maker_fees_atoms: traded.fee_atoms,
-            left: 0,
-        };
-        self.unschedule(commit.hold);
-        self.unlock_bond(&hold, hold_fee_atoms, slot)?;
-        let (charge_atoms, fee) = self.settle_committed(&taker, &swept, &hold, cap, commit)?;
-        self.drop_position_if_empty(position);
-        self.write_result(commit.hold, &swept, charge_atoms, fee);
-        traded.tag = Traded::TAG;
-        traded.instrument = hold.instrument;
-        traded.side = hold.side_state & 1;
-        traded.account = hold.account;
-        traded.fee_atoms = fee;
-        traded.hold = commit.hold;
-        traded.charge_atoms = charge_atoms;
-        Ok(())
-    }
-
-    /// Applies the trade to the taker and takes from the capability what
-    /// initial margin lacks, within every bound.
-    #[inline(never)]
-    fn settle_committed(
-        &mut self,
-        taker: &Taker,
-        swept: &Swept,
-        hold: &Reservation,
-        cap: &Cap,
-        commit: &Commit<'_>,
-    ) -> Result<(u64, i64)> {
-        let (fee, change) = self.taker_change(taker, swept)?;
-        let cash_change_atoms = change.realised_atoms - fee;
-        let proposal = Proposal {
-            index: taker.position,
-            position: change.position,
-            cash_change_atoms,
-        };
-        let charge = self.lacking(taker.account, &proposal);
-        let account = &self.accounts[taker.account];
-        // Charges of other holds that the Router has not booked yet.
-        let unbooked = account
-            .debited_total_atoms
-            .checked_sub(commit.escrow.debited_seen_atoms)
-            .ok_or(SlabError::CounterBackwards)?;
-        let covered = commit.escrow.balance_atoms.saturating_sub(unbooked);
-        if charge > hold.max_charge_atoms || charge > cap.remaining_atoms || charge > covered {
-            return Err(SlabError::ChargeTooLarge);
-        }
-        let cash = i64::try_from(charge).map_err(|_| SlabError::AmountOverflow)?;
-        self.add_principal(taker.account, cash, charge)?;
-        self.settle_cash(taker.account, cash_change_atoms, taker.slot)?;
-        let account = &mut self.accounts[taker.account];
-        account.debited_total_atoms = account
-            .debited_total_atoms
-            .checked_add(charge)
-            .ok_or(SlabError::AmountOverflow)?;
-        self.header.debits_total.add(charge);
-        self.finish_taker(taker, swept, &change, fee)?;
-        Ok((charge, fee))
-    }
-
-    /// What an account lacks to carry a proposed position.
-    #[inline(always)]
-    fn lacking(&self, account: u32, proposal: &Proposal) -> u64 {
-        let after = self.health(account, Some(proposal));
-        if after.covers_initial() || self.check_reduction(account, proposal, &after).is_ok() {
-            return 0;
-        }
-        (after.initial_atoms as i64 - after.equity_atoms).max(0) as u64
-    }
-
-    /// Refuses when the mark moved too far between reserve and commit.
-    #[inline(always)]
-    fn check_kill_band(&self, hold: &Reservation) -> Result<()> {
-        let instrument = &self.instruments[hold.instrument as usize];
-        let moved = instrument.mark.0.abs_diff(hold.mark_ticks);
-        let allowed = mul_ppm_ceil(u64::from(hold.mark_ticks), instrument.kill_band.0);
-        if u64::from(moved) <= allowed {
-            Ok(())
-        } else {
-            Err(SlabError::MarkMoved)
-        }
-    }
-
     /// Ends every slice of a hold: trades it when there is a taker, unlocks
     /// it, pays its maker's share of the hold fee. Returns the whole fee.
     #[inline(never)]
-    fn end_slices(
+    pub(crate) fn end_slices(
         &mut self,
         hold: &Reservation,
         slot: Slot,
@@ -458,52 +320,9 @@ impl Slab<'_> {
         Ok(fees)
     }
 
-    /// Trades one slice at its captured price, unless its maker or the band
-    /// forbids it now.
-    #[inline(always)]
-    fn trade_slice(&mut self, slice: &Slice, taker: &Taker, traded: &mut Traded) -> Result<()> {
-        let order = self.orders[slice.order];
-        let lots = slice.lots.0;
-        if !taker.band.contains(slice.ticks) {
-            traded.push(crate::matching::fill(
-                slice.order,
-                &order,
-                lots,
-                outcome::SKIPPED,
-            ));
-            self.leave_if_closing(slice.order);
-            return Ok(());
-        }
-        match self.fill_maker(slice.order, &order, lots, taker)? {
-            Some(filled) => {
-                traded.push(crate::matching::fill(
-                    slice.order,
-                    &order,
-                    lots,
-                    filled.outcome,
-                ));
-                self.print(slice.order, &order, lots, taker);
-                traded.lots += lots;
-                traded.notional_atoms += filled.notional_atoms;
-                // Collects the makers' fees until the taker's is known.
-                traded.fee_atoms += filled.fee_atoms;
-            }
-            None => {
-                traded.push(crate::matching::fill(
-                    slice.order,
-                    &order,
-                    lots,
-                    outcome::SKIPPED,
-                ));
-                self.leave_if_closing(slice.order);
-            }
-        }
-        Ok(())
-    }
-
     /// Takes what is no longer reserved off an order whose owner cancelled it.
     #[inline(always)]
-    fn leave_if_closing(&mut self, index: u32) {
+    pub(crate) fn leave_if_closing(&mut self, index: u32) {
         let order = &self.orders[index];
         if order.side_flags & order_flags::CLOSING == 0 {
             return;
@@ -520,32 +339,17 @@ impl Slab<'_> {
 
     /// Gives the bond back, less the fee.
     #[inline(always)]
-    fn unlock_bond(&mut self, hold: &Reservation, fee_atoms: u64, slot: Slot) -> Result<()> {
+    pub(crate) fn unlock_bond(
+        &mut self,
+        hold: &Reservation,
+        fee_atoms: u64,
+        slot: Slot,
+    ) -> Result<()> {
         let owner = u32::from(hold.account);
         self.accounts[owner].bond_atoms -= hold.bond_atoms;
         // The bond was sized for the whole life of the hold.
         let fee = i64::try_from(fee_atoms).map_err(|_| SlabError::AmountOverflow)?;
         self.settle_cash(owner, -fee, slot)
-    }
-
-    /// Leaves the result in the record, for the Router to book.
-    #[inline(always)]
-    fn write_result(&mut self, index: u32, swept: &Swept, charge_atoms: u64, fee_atoms: i64) {
-        let debited =
-            self.accounts[u32::from(self.reservations[index].account)].debited_total_atoms;
-        let hold = &mut self.reservations[index];
-        let result = HoldResult {
-            charge_atoms,
-            notional_atoms: swept.notional_atoms,
-            fee_atoms,
-            reserved: 0,
-        };
-        hold.commitment.copy_from_slice(bytemuck::bytes_of(&result));
-        hold.debited_after_atoms = debited;
-        hold.filled_lots = swept.lots;
-        hold.slices_head = 0;
-        hold.bond_atoms = 0;
-        hold.side_state = hold.side_state & 1 | hold_state::COMMITTED;
     }
 
     /// Ends a hold of the account whose trader key signed, without trading.
@@ -621,10 +425,7 @@ impl Slab<'_> {
         }
         let owner = u32::from(hold.account);
         let account = self.open_account_at(owner)?;
-        let bound = escrow.bound_account == owner
-            && escrow.bound_generation == account.generation
-            && key_eq(&account.escrow, escrow_key);
-        if !bound {
+        if !account.is_bound(owner, escrow_key, escrow) {
             return Err(SlabError::NotBound);
         }
         let booked = escrow.debited_seen_atoms >= hold.debited_after_atoms;
@@ -655,7 +456,7 @@ impl Slab<'_> {
 
     /// The live hold with this handle.
     #[inline(always)]
-    fn held(&self, account: u32, index: u32, generation: u32) -> Result<&Reservation> {
+    pub(crate) fn held(&self, account: u32, index: u32, generation: u32) -> Result<&Reservation> {
         match self.reservations.get(index) {
             Some(hold) if hold.is_held() && hold.generation == generation => {
                 if u32::from(hold.account) == account {
@@ -665,42 +466,6 @@ impl Slab<'_> {
                 }
             }
             _ => Err(SlabError::NoHold),
-        }
-    }
-}
-
-/// A hold to commit, and what pays for it.
-#[derive(Clone, Copy, Debug)]
-pub struct Commit<'e> {
-    /// Account index.
-    pub account: u32,
-    /// Hold index.
-    pub hold: u32,
-    /// Generation of that index.
-    pub generation: u32,
-    /// Entry of the escrow's capabilities that was minted for the hold.
-    pub cap: u8,
-    /// Address of the escrow.
-    pub escrow_key: &'e Key,
-    /// The escrow.
-    pub escrow: &'e Escrow,
-}
-
-impl<'e> Commit<'e> {
-    /// The live capability of this hold.
-    #[inline(always)]
-    fn capability(&self, hold: &Reservation, slot: Slot) -> Result<&'e Cap> {
-        match self.escrow.caps.get(self.cap as usize) {
-            Some(cap)
-                if cap.state == cap_state::LIVE
-                    && cap.hold == self.hold
-                    && cap.hold_generation == self.generation
-                    && cap.route_id == hold.route_id
-                    && slot <= cap.expiry_slot =>
-            {
-                Ok(cap)
-            }
-            _ => Err(SlabError::NoCap),
         }
     }
 }

@@ -17,7 +17,8 @@
 //! | [`risk`] | mark, band, equity and margin |
 //! | [`matching`] | a taker meets the book |
 //! | [`orders`] | place, cancel, take: checks in order, then one change |
-//! | [`holds`] | reserve, commit, and the ends that a hold can have |
+//! | [`holds`] | reserve, and the ends that a hold can have |
+//! | [`commits`] | commit: a hold trades and charges its capability |
 //! | [`wheel`] | expired holds end by themselves |
 //! | [`releases`] | what an account may give back to its escrow |
 //! | [`audit`] | every invariant of a slab, recomputed from nothing |
@@ -26,6 +27,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod book;
+pub mod commits;
 pub mod holds;
 pub mod instruments;
 pub mod layout;

@@ -5,7 +5,7 @@
 
 use flagstone_e2e_tests::market::Market;
 use flagstone_e2e_tests::random::Random;
-use flagstone_sdk::engine::holds::Commit;
+use flagstone_sdk::engine::commits::Commit;
 use flagstone_sdk::engine::{Slab, SlabError};
 use flagstone_sdk::interface::event::Traded;
 use flagstone_sdk::interface::router::Escrow;

@@ -8,7 +8,8 @@ use bytemuck::Zeroable;
 use flagstone_interface::event::{Held, HoldEnded, Traded};
 use flagstone_interface::router::{Cap, Escrow, cap_state};
 use flagstone_interface::slab::Reservation;
-use flagstone_slab_engine::holds::{Commit, Reserve};
+use flagstone_slab_engine::commits::Commit;
+use flagstone_slab_engine::holds::Reserve;
 use flagstone_units::{Lots, Side, Slot, Ticks};
 
 /// A hold of at least one lot in instrument 0 that ends with its slot.

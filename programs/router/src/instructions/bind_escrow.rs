@@ -4,7 +4,9 @@ use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{Escrow, SlabEntry};
-use flagstone_interface::slab::{PoolId, SlabAccount, SlabHeader, account_flags, item_at};
+use flagstone_interface::slab::{
+    PoolId, SlabAccount, SlabHeader, account_flags, item_at, next_generation,
+};
 use flagstone_interface::{Key, Record, key_eq};
 
 /// Accounts of `bind_escrow`.
@@ -49,7 +51,7 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
     let account =
         item_at::<SlabAccount>(data, PoolId::Accounts, next).ok_or(fail(RouterError::WrongSlab))?;
     accounts.escrow.bound_account = next;
-    accounts.escrow.bound_generation = account.generation.wrapping_add(1).max(1);
+    accounts.escrow.bound_generation = next_generation(account.generation);
     Ok(())
 }
 

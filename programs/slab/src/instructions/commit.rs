@@ -3,7 +3,7 @@ use crate::log;
 use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
 use flagstone_interface::event::Traded;
-use flagstone_slab_engine::holds;
+use flagstone_slab_engine::commits;
 
 /// Accounts of `commit`.
 #[derive(Accounts)]
@@ -35,7 +35,7 @@ pub fn run(
         .accounts
         .escrow
         .read(&header.router_program, &address, &header.quote_mint)?;
-    let commit = holds::Commit {
+    let commit = commits::Commit {
         account: account.into(),
         hold,
         generation,
