@@ -23,6 +23,8 @@ pub(crate) fn test(rest: &Rest) -> Result<()> {
     for program in test_programs()? {
         build(&["--program", &program])?;
     }
+    // The lowering is compared with the host in both versions of the format.
+    build(&["--program", "lowering", "--arch", "v0"])?;
     let mut arguments = vec!["test", "--workspace"];
     arguments.extend(rest.rest.iter().map(String::as_str));
     cargo(&arguments)

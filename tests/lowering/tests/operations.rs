@@ -174,9 +174,8 @@ fn random_operands_agree_with_the_host() {
     assert!(outcome.is_ok(), "{outcome:?}");
 }
 
-/// Built on demand only, so its absence is no failure.
+/// The older format is linked differently, from the same lowered code.
 #[test]
-#[ignore = "needs `cargo xtask build-sbf --program lowering --arch v0`"]
 fn edges_agree_with_the_host_on_v0() {
     let found = differences(&mut chain("v0/flagstone_lowering.so"), &edge_pairs());
     assert!(
