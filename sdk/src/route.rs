@@ -9,7 +9,9 @@
 //! ```
 //! In one transaction a failing step undoes all of them. In several, what is
 //! captured and pledged stays so until its expiry; what then is not committed
-//! ends by `expire_holds` and `refund`.
+//! ends by itself and by `refund`. A hold that outlives its slot needs free
+//! cash at its slab for the bond ([`Reserve::ttl`] above 0); within its slot
+//! none is needed, and all the money may lie at the Router.
 
 use crate::address;
 use crate::slab::{self, HoldHandle};
