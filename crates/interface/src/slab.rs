@@ -2,7 +2,8 @@
 //! programs read, [`SlabAccount`] and [`Reservation`].
 //!
 //! ```text
-//! | header 944 | places 80 | wheel of holds 2,048 | instruments 32 x 512 | accounts | levels | orders | positions
+//! | header 944 | places 80 | wheel of holds 2,048 | instruments 32 x 512 | accounts
+//! | levels | orders | positions
 //! | reservations | slices | trades | ledger | root pages |
 //! ```
 //! Everything after the header lies where the pool directory says. An index
