@@ -198,39 +198,22 @@ impl Slab<'_> {
     ) -> Result<()> {
         let order = self.orders[slice.order];
         let lots = slice.lots.0;
-        if !taker.band.contains(slice.ticks) {
-            traded.push(crate::matching::fill(
-                slice.order,
-                &order,
-                lots,
-                outcome::SKIPPED,
-            ));
-            self.leave_if_closing(slice.order);
-            return Ok(());
-        }
-        match self.fill_maker(slice.order, &order, lots, taker)? {
+        let filled = if taker.band.contains(slice.ticks) {
+            self.fill_maker(slice.order, &order, lots, taker)?
+        } else {
+            None
+        };
+        let outcome = filled.map_or(outcome::SKIPPED, |filled| filled.outcome);
+        traded.push(crate::matching::fill(slice.order, &order, lots, outcome));
+        match filled {
             Some(filled) => {
-                traded.push(crate::matching::fill(
-                    slice.order,
-                    &order,
-                    lots,
-                    filled.outcome,
-                ));
                 self.print(slice.order, &order, lots, taker);
                 traded.lots += lots;
                 traded.notional_atoms += filled.notional_atoms;
                 // Collects the makers' fees until the taker's is known.
                 traded.fee_atoms += filled.fee_atoms;
             }
-            None => {
-                traded.push(crate::matching::fill(
-                    slice.order,
-                    &order,
-                    lots,
-                    outcome::SKIPPED,
-                ));
-                self.leave_if_closing(slice.order);
-            }
+            None => self.leave_if_closing(slice.order),
         }
         Ok(())
     }

@@ -9,7 +9,9 @@
 use crate::access::fail;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
-use flagstone_interface::router::{CAPS_PER_ESCROW, Escrow, Portfolio, SlabLedger, cap_state};
+use flagstone_interface::router::{
+    CAPS_PER_ESCROW, Escrow, Portfolio, SlabEntry, SlabLedger, cap_state,
+};
 use flagstone_interface::slab::{PoolId, Reservation, SlabAccount, account_flags, item_at};
 use flagstone_interface::{Key, key_eq};
 
@@ -49,10 +51,22 @@ pub fn bound_account<'a>(
     account
         .filter(|account| {
             account.flags & account_flags::OPEN != 0
-                && account.generation == escrow.bound_generation
-                && key_eq(&account.escrow, key)
+                && account.is_bound(escrow.bound_account, key, escrow)
         })
         .ok_or(Obstacle::Error(RouterError::NotBound))
+}
+
+/// Whether the records of one owner at one slab belong together.
+pub fn belong_together(
+    entry: &SlabEntry,
+    portfolio: &Portfolio,
+    escrow: &Escrow,
+    ledger: &SlabLedger,
+) -> bool {
+    key_eq(&escrow.slab, &entry.slab)
+        && key_eq(&escrow.owner, &portfolio.owner)
+        && key_eq(&ledger.slab, &entry.slab)
+        && key_eq(&ledger.mint, &escrow.mint)
 }
 
 /// Reads what is due, changing nothing.

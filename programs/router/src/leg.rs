@@ -8,7 +8,6 @@ use anchor_lang::AnchorAccount;
 use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
-use flagstone_interface::key_eq;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger};
 
 /// Accounts of one leg, in the order in which they are listed.
@@ -43,11 +42,7 @@ impl Leg {
             // SAFETY: as above.
             ledger: unsafe { Stored::load_mut(*ledger)? },
         };
-        let matches = key_eq(&leg.escrow.slab, &leg.entry.slab)
-            && key_eq(&leg.escrow.owner, &portfolio.owner)
-            && key_eq(&leg.ledger.slab, &leg.entry.slab)
-            && key_eq(&leg.ledger.mint, &leg.escrow.mint);
-        if !matches {
+        if !booking::belong_together(&leg.entry, portfolio, &leg.escrow, &leg.ledger) {
             return Err(fail(RouterError::BadRoute));
         }
         read_slab(&leg.slab, &leg.entry)?;

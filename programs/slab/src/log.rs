@@ -7,8 +7,9 @@ use flagstone_interface::event::{HoldEnded, OrderCancelled, Traded};
 use flagstone_slab_engine::Slab;
 use flagstone_units::Slot;
 
-/// Expired holds that one instruction ends: more than it can make.
-const EXPIRED_PER_INSTRUCTION: usize = 4;
+/// Expired holds that one instruction ends: more than it can make, and few
+/// enough not to eat up the compute units of whoever comes next.
+const EXPIRED_PER_INSTRUCTION: usize = 2;
 
 /// Writes an event whose sequence number is set.
 #[inline(always)]

@@ -7,6 +7,7 @@ use flagstone_sdk::embedded::{Exchange, Member, Seat};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::holds::Reserve;
 use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::route::{Route, RouteLeg};
 use flagstone_sdk::slab::{self, HoldHandle};
 use flagstone_sdk::units::{Lots, Side, Slot, Ticks};
@@ -105,5 +106,25 @@ fn e2e1_three_slabs_in_one_transaction() {
             .expect("a slab");
         assert_eq!(lots, 10);
     }
+    audit(&exchange);
+}
+
+#[test]
+fn t4_a_hold_left_behind_ends_with_the_next_slots_first_trade() {
+    let (mut exchange, seats, taker) = market();
+    let other = ok(exchange.join(50_000 * QUOTE, 10_000 * QUOTE));
+    let route = route(&exchange, &seats[..1], &taker, 20);
+    // Everything at the touch is locked, for nothing, and left behind.
+    ok(exchange.session.send(&route.reserve(), &[&taker.trader]));
+    let none = ok(exchange.take(&other, Side::Bid, MARK + 10, 20, 0));
+    assert!(matches!(none.events[..], [Event::Traded(trade)] if trade.lots == 0));
+    let slot = exchange.session.slot();
+    exchange.session.warp_to(slot + 1);
+    let all = ok(exchange.take(&other, Side::Bid, MARK + 10, 20, 20));
+    let [Event::HoldEnded(ended), Event::Traded(trade)] = all.events[..] else {
+        panic!("{:?}", all.events)
+    };
+    assert_eq!({ ended.hold }, route.legs()[0].hold.index);
+    assert_eq!(({ ended.fee_atoms }, { trade.lots }), (0, 20));
     audit(&exchange);
 }

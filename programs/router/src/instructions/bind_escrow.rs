@@ -1,13 +1,12 @@
 use crate::access::{fail, read_slab, require_owner, require_top_level};
+use crate::booking::bound_account;
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{Escrow, SlabEntry};
-use flagstone_interface::slab::{
-    PoolId, SlabAccount, SlabHeader, account_flags, item_at, next_generation,
-};
-use flagstone_interface::{Key, Record, key_eq};
+use flagstone_interface::slab::{PoolId, SlabAccount, SlabHeader, item_at, next_generation};
+use flagstone_interface::{Record, key_eq};
 
 /// Accounts of `bind_escrow`.
 #[derive(Accounts)]
@@ -40,7 +39,7 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
     version::check(&accounts.entry, &accounts.program_data)?;
     let key = *accounts.escrow.key();
     let data = read_slab(&accounts.slab, &accounts.entry)?;
-    if accounts.escrow.bound_account != 0 && is_open(data, &accounts.escrow, &key) {
+    if bound_account(data, &key, &accounts.escrow).is_ok() {
         return Err(fail(RouterError::AlreadyBound));
     }
     let header = SlabHeader::read(data).ok_or(fail(RouterError::WrongSlab))?;
@@ -53,13 +52,4 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
     accounts.escrow.bound_account = next;
     accounts.escrow.bound_generation = next_generation(account.generation);
     Ok(())
-}
-
-/// Whether the bound account is open for this escrow.
-fn is_open(data: &[u8], escrow: &Escrow, key: &Key) -> bool {
-    item_at::<SlabAccount>(data, PoolId::Accounts, escrow.bound_account).is_some_and(|account| {
-        account.flags & account_flags::OPEN != 0
-            && account.generation == escrow.bound_generation
-            && key_eq(&account.escrow, key)
-    })
 }

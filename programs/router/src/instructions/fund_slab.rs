@@ -1,9 +1,9 @@
 use crate::access::{fail, read_slab, require_owner, require_top_level};
+use crate::booking::belong_together;
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
-use flagstone_interface::key_eq;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger};
 
 /// Most that one escrow may ever fund: below the cash that a slab credits, so
@@ -40,10 +40,12 @@ pub fn run(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     require_owner(&accounts.escrow.owner, &accounts.owner)?;
-    let matches = key_eq(&accounts.escrow.slab, &accounts.entry.slab)
-        && key_eq(&accounts.ledger.slab, &accounts.entry.slab)
-        && key_eq(&accounts.ledger.mint, &accounts.escrow.mint);
-    if !matches {
+    if !belong_together(
+        &accounts.entry,
+        &accounts.portfolio,
+        &accounts.escrow,
+        &accounts.ledger,
+    ) {
         return Err(fail(RouterError::WrongSlab));
     }
     read_slab(&accounts.slab, &accounts.entry)?;

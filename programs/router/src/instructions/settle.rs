@@ -4,7 +4,6 @@ use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
-use flagstone_interface::key_eq;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger, slab_status};
 
 /// Accounts of `settle` and `refund`.
@@ -31,11 +30,7 @@ pub struct Settle {
 impl Settle {
     /// Checks that the records belong together.
     pub fn check(&self) -> Result<()> {
-        let matches = key_eq(&self.escrow.slab, &self.entry.slab)
-            && key_eq(&self.escrow.owner, &self.portfolio.owner)
-            && key_eq(&self.ledger.slab, &self.entry.slab)
-            && key_eq(&self.ledger.mint, &self.escrow.mint);
-        if matches {
+        if booking::belong_together(&self.entry, &self.portfolio, &self.escrow, &self.ledger) {
             Ok(())
         } else {
             Err(fail(RouterError::WrongSlab))
