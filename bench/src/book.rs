@@ -49,6 +49,10 @@ pub(crate) fn instrument() -> InstrumentParams {
         mark_lots_min: Lots(1),
         kill_band: Ppm(10_000),
         hold_fee: Ppm(1),
+        oracle: [0; 32],
+        oracle_feed: [0; 32],
+        oracle_scale: 0,
+        rules: Default::default(),
     }
 }
 

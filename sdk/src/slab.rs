@@ -122,27 +122,14 @@ pub fn add_instrument(
     let mut data = vec![number::ADD_INSTRUMENT];
     data.extend(params.underlying_id.to_le_bytes());
     data.extend(params.symbol);
-    let words = [
-        params.atoms_per_tick,
-        params.price_max.0,
-        params.order_lots_min.0,
-        params.order_lots_max.0,
-        params.position_lots_max.0,
-        params.imr.0,
-        params.mmr.0,
-        params.taker_fee.0 as u32,
-        params.maker_fee.0 as u32,
-        params.band.0,
-        params.mark.0,
-        params.mark_move_max.0,
-        params.mark_age.0,
-        params.mark_lots_min.0,
-        params.kill_band.0,
-        params.hold_fee.0,
-    ];
-    for word in words {
+    for word in [params.atoms_per_tick, params.price_max.0, params.mark.0] {
         data.extend(word.to_le_bytes());
     }
+    data.extend(params.oracle);
+    data.extend(params.oracle_feed);
+    data.extend(params.oracle_scale.to_le_bytes());
+    // Words without padding: the bytes in memory are the borsh encoding.
+    data.extend(bytemuck::bytes_of(&params.terms()));
     instruction(data, slab, AccountMeta::new_readonly(*authority, true))
 }
 

@@ -133,6 +133,44 @@ errors! {
         ChargeTooLarge = 6037,
         /// The amount is zero or above what the account may release now.
         ReleaseTooLarge = 6038,
+        /// The mark is stale: only cancels, reductions and releases above margin are allowed.
+        StaleMark = 6039,
+        /// The instrument or the slab is reduce-only.
+        ReduceOnlyStatus = 6040,
+        /// A reduce-only order would not reduce the position.
+        NotReducing = 6041,
+        /// There is no live order with this handle.
+        NoOrder = 6042,
+        /// The revealed terms do not match the hold's commitment.
+        BadReveal = 6043,
+        /// The hold is below the smallest, or holds already cover their share of the side.
+        HoldTooLarge = 6044,
+        /// The batch of this window is open and nothing is pending.
+        BatchOpen = 6045,
+        /// The account is not the instrument's oracle, or does not carry its feed.
+        WrongOracle = 6046,
+        /// The oracle's price is stale, not newer than the last, uncertain or out of range.
+        BadOraclePrice = 6047,
+        /// The record is not the Router's for this slab.
+        WrongRecord = 6048,
+        /// The terms lie outside what the registry allows, or its entry is not active yet.
+        OutsideRegistry = 6049,
+        /// There are no proposed terms, or their delay has not passed.
+        NotDue = 6050,
+        /// The ticket is older, exhausted, expired, or the portfolio is not liquidating.
+        BadTicket = 6051,
+        /// The account is not below its maintenance margin.
+        Healthy = 6052,
+        /// The positions are not opposite, profitable and sorted, or a more profitable one was left out.
+        BadDeleverage = 6053,
+        /// There is no deficit to allocate, or insurance has not paid yet.
+        NoDeficit = 6054,
+        /// The account still holds cash, positions, orders or holds, or a counter is not settled.
+        NotEmpty = 6055,
+        /// The account's orders are not due for cancelling by others.
+        NotDeadMan = 6056,
+        /// The leaves of the root add up to more than the slab was given.
+        RootTooLarge = 6057,
     }
 }
 

@@ -121,6 +121,188 @@ events! {
         /// Hold index.
         hold: u32,
     }
+    /// A resting order lost lots and kept its place.
+    OrderReduced = 12 {
+        /// Account index.
+        account: u16,
+        /// Order index.
+        order: u32,
+        /// Generation of that index.
+        generation: u32,
+        /// Lots taken off.
+        lots: u32,
+    }
+    /// An order waits for a batch.
+    OrderPending = 13 {
+        /// Instrument number.
+        instrument: u8,
+        /// 0 bid, 1 ask.
+        side: u8,
+        /// Account index.
+        account: u16,
+        /// Order index.
+        order: u32,
+        /// Generation of that index.
+        generation: u32,
+        /// Price.
+        ticks: u32,
+        /// Quantity.
+        lots: u32,
+        /// Last slot in which it may trade; 0 is never.
+        expiry_slot: u32,
+        /// The client's own number.
+        client_id: u64,
+        /// First batch in which it may rest.
+        batch_epoch: u32,
+    }
+    /// A pending order came to rest.
+    OrderPromoted = 14 {
+        /// Order index.
+        order: u32,
+        /// Generation of that index.
+        generation: u32,
+        /// Price that it rests at: its own, or the nearest that does not cross.
+        ticks: u32,
+    }
+    /// A batch opened, or went on promoting.
+    BatchOpened = 15 {
+        /// Instrument number.
+        instrument: u8,
+        /// Number of the batch.
+        batch_epoch: u32,
+        /// Orders that still wait.
+        pending_count: u32,
+    }
+    /// The oracle's price was taken.
+    MarkUpdated = 16 {
+        /// Instrument number.
+        instrument: u8,
+        /// Price of the oracle, in ticks.
+        index_ticks: u32,
+        /// Mark afterwards, in ticks.
+        mark_ticks: u32,
+    }
+    /// A funding interval began.
+    FundingUpdated = 17 {
+        /// Instrument number.
+        instrument: u8,
+        /// Funding per lot of the interval, in atoms scaled by 2^16.
+        funding_rate: i64,
+        /// Cumulative funding per lot at its start, in the same unit.
+        funding_index: i64,
+    }
+    /// An account was liquidated in part; the trade event before it has the fills.
+    Liquidated = 18 {
+        /// Account index.
+        account: u16,
+        /// Instrument number.
+        instrument: u8,
+        /// Serial number of the ticket.
+        nonce: u32,
+        /// Lots closed.
+        lots: u32,
+        /// Fee collected, in atoms.
+        fee_atoms: u64,
+        /// Part of it credited to the keeper, in atoms.
+        reward_atoms: u64,
+        /// Cash afterwards, in atoms.
+        cash_atoms: i64,
+    }
+    /// A bankrupt position was closed against an opposite one.
+    Deleveraged = 19 {
+        /// Instrument number.
+        instrument: u8,
+        /// Account of the bankrupt.
+        account: u16,
+        /// Account of the opposite position.
+        counter: u16,
+        /// Lots closed.
+        lots: u32,
+        /// Their value at the bankruptcy price, in atoms.
+        notional_atoms: u64,
+    }
+    /// An account without positions owes more than it has.
+    DeficitRecognised = 20 {
+        /// Account index.
+        account: u16,
+        /// Amount, in atoms.
+        deficit_atoms: u64,
+    }
+    /// A deficit was allocated to the slab's profits.
+    DeficitAllocated = 21 {
+        /// Amount, in atoms.
+        deficit_atoms: u64,
+        /// Haircut index afterwards.
+        haircut_index: u64,
+    }
+    /// A Merkle root was completed.
+    RootPublished = 22 {
+        /// Slot that it describes.
+        slot: u32,
+        /// The root.
+        root: [u8; 32],
+        /// Sum of the leaves' equity, in atoms.
+        sum_atoms: i64,
+    }
+    /// Terms were proposed.
+    TermsProposed = 23 {
+        /// Instrument number.
+        instrument: u8,
+        /// Slot from which they may be applied.
+        due_slot: u32,
+    }
+    /// Proposed terms came into force.
+    TermsApplied = 24 {
+        /// Instrument number.
+        instrument: u8,
+    }
+    /// The status of the slab (instrument 255) or an instrument was set.
+    StatusSet = 25 {
+        /// Instrument number, 255 for the slab.
+        instrument: u8,
+        /// The status.
+        status: u32,
+    }
+    /// A designated liquidity provider was named or dismissed.
+    DlpSet = 26 {
+        /// Account index.
+        account: u16,
+        /// 1 named, 0 dismissed.
+        on: u8,
+    }
+    /// The slab's own limits were set.
+    LimitsSet = 27 {
+        /// Orders that one account may rest.
+        orders_per_account_max: u32,
+        /// Slots of a batch.
+        batch_slots: u32,
+        /// Share of the fees kept that goes to insurance, in ppm.
+        insurance_share_ppm: u32,
+    }
+    /// An account was closed.
+    AccountClosed = 28 {
+        /// Account index.
+        account: u16,
+    }
+    /// A closed account's slot was freed.
+    AccountFreed = 29 {
+        /// Account index.
+        account: u16,
+    }
+    /// A dead-man slot was set.
+    DeadManSet = 30 {
+        /// Account index.
+        account: u16,
+        /// Slot after which anyone may cancel the account's orders; 0 is off.
+        slot: u32,
+    }
+    /// The next authority was named (not yet in force) or took over.
+    AuthoritySet = 31 {
+        /// The authority.
+        authority: Key,
+        /// 0 named, 1 in force.
+        in_force: u8,
+    }
     /// Cash was released to the escrow.
     Released = 11 {
         /// Account index.
@@ -206,6 +388,20 @@ pub mod cancel_reason {
     pub const OWNER: u8 = 0;
     /// A full pool made room for a better price.
     pub const EVICTED: u8 = 1;
+    /// Its expiry slot has passed.
+    pub const EXPIRED: u8 = 2;
+    /// Its owner's dead-man slot has passed.
+    pub const DEAD_MAN: u8 = 3;
+    /// Its owner was frozen by the Router.
+    pub const FROZEN: u8 = 4;
+    /// Its owner was liquidated.
+    pub const LIQUIDATED: u8 = 5;
+    /// Its batch came and its price lies outside the band around the mark.
+    pub const OUTSIDE_BAND: u8 = 6;
+    /// Its batch came and there was no room for it.
+    pub const NO_ROOM: u8 = 7;
+    /// Another order took its place.
+    pub const REPLACED: u8 = 8;
 }
 
 /// What happened to one resting order that a taker met.
@@ -244,6 +440,8 @@ pub mod outcome {
     pub const OUTSIDE_BAND: u8 = 6;
     /// Skipped by a commit and no longer reserved: margin or band forbade the trade.
     pub const SKIPPED: u8 = 7;
+    /// Removed: it may only reduce a position that is gone.
+    pub const NOT_REDUCING: u8 = 8;
 
     /// Whether lots changed hands.
     pub const fn traded(outcome: u8) -> bool {
@@ -272,8 +470,10 @@ pub struct Traded {
     pub lots: u32,
     /// Their value, in atoms.
     pub notional_atoms: u64,
-    /// Fee charged to the taker, in atoms.
+    /// Fee charged to the taker, tax included, in atoms.
     pub fee_atoms: i64,
+    /// Tax on the profit of an aggressive round trip, in atoms.
+    pub tax_atoms: u64,
     /// Hold that was committed, 0 for a take.
     pub hold: u32,
     /// Charged to the escrow's capability, in atoms.
@@ -343,6 +543,46 @@ pub enum Event {
     HoldFreed(HoldFreed),
     /// [`Released`].
     Released(Released),
+    /// [`OrderReduced`].
+    OrderReduced(OrderReduced),
+    /// [`OrderPending`].
+    OrderPending(OrderPending),
+    /// [`OrderPromoted`].
+    OrderPromoted(OrderPromoted),
+    /// [`BatchOpened`].
+    BatchOpened(BatchOpened),
+    /// [`MarkUpdated`].
+    MarkUpdated(MarkUpdated),
+    /// [`FundingUpdated`].
+    FundingUpdated(FundingUpdated),
+    /// [`Liquidated`].
+    Liquidated(Liquidated),
+    /// [`Deleveraged`].
+    Deleveraged(Deleveraged),
+    /// [`DeficitRecognised`].
+    DeficitRecognised(DeficitRecognised),
+    /// [`DeficitAllocated`].
+    DeficitAllocated(DeficitAllocated),
+    /// [`RootPublished`].
+    RootPublished(RootPublished),
+    /// [`TermsProposed`].
+    TermsProposed(TermsProposed),
+    /// [`TermsApplied`].
+    TermsApplied(TermsApplied),
+    /// [`StatusSet`].
+    StatusSet(StatusSet),
+    /// [`DlpSet`].
+    DlpSet(DlpSet),
+    /// [`LimitsSet`].
+    LimitsSet(LimitsSet),
+    /// [`AccountClosed`].
+    AccountClosed(AccountClosed),
+    /// [`AccountFreed`].
+    AccountFreed(AccountFreed),
+    /// [`DeadManSet`].
+    DeadManSet(DeadManSet),
+    /// [`AuthoritySet`].
+    AuthoritySet(AuthoritySet),
 }
 
 impl Event {
@@ -361,6 +601,26 @@ impl Event {
             HoldEnded::TAG => Self::HoldEnded(exact(bytes)?),
             HoldFreed::TAG => Self::HoldFreed(exact(bytes)?),
             Released::TAG => Self::Released(exact(bytes)?),
+            OrderReduced::TAG => Self::OrderReduced(exact(bytes)?),
+            OrderPending::TAG => Self::OrderPending(exact(bytes)?),
+            OrderPromoted::TAG => Self::OrderPromoted(exact(bytes)?),
+            BatchOpened::TAG => Self::BatchOpened(exact(bytes)?),
+            MarkUpdated::TAG => Self::MarkUpdated(exact(bytes)?),
+            FundingUpdated::TAG => Self::FundingUpdated(exact(bytes)?),
+            Liquidated::TAG => Self::Liquidated(exact(bytes)?),
+            Deleveraged::TAG => Self::Deleveraged(exact(bytes)?),
+            DeficitRecognised::TAG => Self::DeficitRecognised(exact(bytes)?),
+            DeficitAllocated::TAG => Self::DeficitAllocated(exact(bytes)?),
+            RootPublished::TAG => Self::RootPublished(exact(bytes)?),
+            TermsProposed::TAG => Self::TermsProposed(exact(bytes)?),
+            TermsApplied::TAG => Self::TermsApplied(exact(bytes)?),
+            StatusSet::TAG => Self::StatusSet(exact(bytes)?),
+            DlpSet::TAG => Self::DlpSet(exact(bytes)?),
+            LimitsSet::TAG => Self::LimitsSet(exact(bytes)?),
+            AccountClosed::TAG => Self::AccountClosed(exact(bytes)?),
+            AccountFreed::TAG => Self::AccountFreed(exact(bytes)?),
+            DeadManSet::TAG => Self::DeadManSet(exact(bytes)?),
+            AuthoritySet::TAG => Self::AuthoritySet(exact(bytes)?),
             Held::TAG => {
                 let mut held = Held::zeroed();
                 let room = bytemuck::bytes_of_mut(&mut held);
@@ -395,6 +655,26 @@ impl Event {
             Self::HoldEnded(event) => event.seq,
             Self::HoldFreed(event) => event.seq,
             Self::Released(event) => event.seq,
+            Self::OrderReduced(event) => event.seq,
+            Self::OrderPending(event) => event.seq,
+            Self::OrderPromoted(event) => event.seq,
+            Self::BatchOpened(event) => event.seq,
+            Self::MarkUpdated(event) => event.seq,
+            Self::FundingUpdated(event) => event.seq,
+            Self::Liquidated(event) => event.seq,
+            Self::Deleveraged(event) => event.seq,
+            Self::DeficitRecognised(event) => event.seq,
+            Self::DeficitAllocated(event) => event.seq,
+            Self::RootPublished(event) => event.seq,
+            Self::TermsProposed(event) => event.seq,
+            Self::TermsApplied(event) => event.seq,
+            Self::StatusSet(event) => event.seq,
+            Self::DlpSet(event) => event.seq,
+            Self::LimitsSet(event) => event.seq,
+            Self::AccountClosed(event) => event.seq,
+            Self::AccountFreed(event) => event.seq,
+            Self::DeadManSet(event) => event.seq,
+            Self::AuthoritySet(event) => event.seq,
         }
     }
 }

@@ -13,7 +13,7 @@ pub mod slab {
     pub const OPEN_ACCOUNT: u8 = 2;
     /// Credits deposits that the Router recorded.
     pub const SYNC: u8 = 3;
-    /// Places a limit or post-only order.
+    /// Places an order.
     pub const PLACE: u8 = 4;
     /// Cancels a resting order by handle.
     pub const CANCEL: u8 = 5;
@@ -31,6 +31,52 @@ pub mod slab {
     pub const FREE_HOLD: u8 = 11;
     /// Gives cash back to the escrow.
     pub const RELEASE: u8 = 12;
+    /// Cancels an account's orders, all or one side, newest first.
+    pub const CANCEL_ALL: u8 = 13;
+    /// Cancels one order and places another in its stead.
+    pub const REPLACE: u8 = 14;
+    /// Takes lots off a resting order, which keeps its place in the queue.
+    pub const REDUCE: u8 = 15;
+    /// Cancels and places several orders of one instrument.
+    pub const BATCH_UPDATE: u8 = 16;
+    /// Sets the slot after which anyone may cancel the account's orders.
+    pub const SET_DEAD_MAN: u8 = 17;
+    /// Cancels the orders of an account whose dead-man slot has passed.
+    pub const CANCEL_DEAD_MAN: u8 = 18;
+    /// Removes orders whose expiry has passed.
+    pub const EXPIRE_ORDERS: u8 = 19;
+    /// Opens a batch and promotes pending orders.
+    pub const BATCH_OPEN: u8 = 20;
+    /// Takes the oracle's price and moves the mark.
+    pub const UPDATE_MARK: u8 = 21;
+    /// Accrues funding and takes the shared rate.
+    pub const UPDATE_FUNDING: u8 = 22;
+    /// Sweeps the book for an account under liquidation.
+    pub const LIQUIDATION_CALL: u8 = 23;
+    /// Closes a bankrupt position against opposite ones.
+    pub const DELEVERAGE: u8 = 24;
+    /// Allocates the recognised deficit to the slab's profits.
+    pub const ALLOCATE_DEFICIT: u8 = 25;
+    /// Hashes the next pages of the Merkle root.
+    pub const PUBLISH_ROOT: u8 = 26;
+    /// Proposes terms of an instrument.
+    pub const PROPOSE_TERMS: u8 = 27;
+    /// Applies proposed terms after their delay.
+    pub const APPLY_TERMS: u8 = 28;
+    /// Sets the status of the slab or of one instrument.
+    pub const SET_STATUS: u8 = 29;
+    /// Names or dismisses a designated liquidity provider.
+    pub const SET_DLP: u8 = 30;
+    /// Sets the slab's own limits.
+    pub const SET_LIMITS: u8 = 31;
+    /// Closes an empty account.
+    pub const CLOSE_ACCOUNT: u8 = 32;
+    /// Frees a closed account whose escrow the Router has unbound.
+    pub const FREE_ACCOUNT: u8 = 33;
+    /// Names the next authority.
+    pub const HAND_OVER: u8 = 34;
+    /// The named authority takes over.
+    pub const TAKE_OVER: u8 = 35;
 }
 
 /// Instructions of the Router.
@@ -63,4 +109,8 @@ pub mod router {
     pub const REFUND: u8 = 12;
     /// Records the slab program's deployment anew.
     pub const ATTEST_SLAB: u8 = 13;
+    /// Sets what an instrument of a slab may be.
+    pub const REGISTER_INSTRUMENT: u8 = 14;
+    /// Unbinds an escrow from an account that closed.
+    pub const UNBIND_ESCROW: u8 = 15;
 }

@@ -11,6 +11,9 @@
 //! | [`SlabEntry`] | `"slab"`, slab |
 //! | [`SlabLedger`] | `"ledger"`, slab, mint |
 //! | [`Escrow`] | `"pledge"`, slab, owner, mint |
+//! | [`InstrumentEntry`] | `"instrument"`, slab, number (one byte) |
+//! | [`Ticket`] | `"ticket"`, escrow |
+//! | [`FundingGrid`] | `"grid"`, underlying id (eight bytes) |
 //!
 //! Vault tokens lie in a token account at `"tokens"`, mint, whose authority is
 //! the address at `"authority"`.
@@ -37,6 +40,12 @@ pub mod seeds {
     pub const LEDGER: &[u8] = b"ledger";
     /// [`super::Escrow`].
     pub const PLEDGE: &[u8] = b"pledge";
+    /// [`super::InstrumentEntry`].
+    pub const INSTRUMENT: &[u8] = b"instrument";
+    /// [`super::Ticket`].
+    pub const TICKET: &[u8] = b"ticket";
+    /// [`super::FundingGrid`].
+    pub const GRID: &[u8] = b"grid";
 }
 
 /// Deployment-wide settings.
@@ -109,7 +118,7 @@ pub struct Portfolio {
     pub version: u32,
     /// Bump of this address.
     pub bump: u8,
-    /// 0 open.
+    /// One of [`portfolio_status`].
     pub status: u8,
     /// Reserved; zero.
     pub padding: [u8; 2],
@@ -125,10 +134,28 @@ pub struct Portfolio {
     pub withdrawn_total_atoms: u64,
     /// Escrows ever opened.
     pub escrows_total: u64,
+    /// Liquidation episodes so far; the running one while liquidating.
+    pub episode: u32,
+    /// Slot from which slabs may be swept in this episode.
+    pub grace_until: Slot,
+    /// Serial number of the last ticket; never reset.
+    pub ticket_nonce: u32,
     /// Reserved; zero.
-    pub reserved: [u64; 50],
+    pub padding2: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 48],
 }
 assert_layout!(Portfolio, 512, owner @ 16, cash_atoms @ 80);
+
+/// Values of [`Portfolio::status`].
+pub mod portfolio_status {
+    /// Open.
+    pub const OPEN: u8 = 0;
+    /// Under liquidation: tickets may be issued.
+    pub const LIQUIDATING: u8 = 1;
+    /// Closed by its owner.
+    pub const CLOSED: u8 = 2;
+}
 
 impl Record for Portfolio {
     const DISCRIMINATOR: [u8; 8] = [0x5e, 0x9e, 0x47, 0xf5, 0x7a, 0x66, 0x6e, 0xe1];
@@ -306,8 +333,11 @@ pub struct Escrow {
     pub liability_max_atoms: u64,
     /// Serial number of the last capability.
     pub cap_nonce: u64,
+    /// `deposited_total_atoms` when the account was bound: what came before was
+    /// credited to an account that has closed.
+    pub bound_deposited_atoms: u64,
     /// Reserved; zero.
-    pub reserved: [u64; 6],
+    pub reserved: [u64; 5],
     /// Capability records.
     pub caps: [Cap; CAPS_PER_ESCROW],
 }
@@ -315,5 +345,134 @@ assert_layout!(Escrow, 1280, slab @ 16, trader @ 112, bound_account @ 144, depos
 
 impl Record for Escrow {
     const DISCRIMINATOR: [u8; 8] = [0x1f, 0xd5, 0x7b, 0xbb, 0xba, 0x16, 0xda, 0x9b];
+    const VERSION: u32 = 1;
+}
+
+/// What governance allows one instrument of one slab to be. The only source of
+/// these facts for the slab and the Router alike.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct InstrumentEntry {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Bump of this address.
+    pub bump: u8,
+    /// Number of the instrument in its slab.
+    pub instrument: u8,
+    /// Reserved; zero.
+    pub padding: [u8; 2],
+    /// The slab account.
+    pub slab: Key,
+    /// Number of the underlying.
+    pub underlying_id: u64,
+    /// Value of one tick on one lot, in quote atoms: the multiplier.
+    pub atoms_per_tick: u32,
+    /// Slot from which the entry counts.
+    pub active_slot: Slot,
+    /// Oracle account; zero when the book may make the mark.
+    pub oracle: Key,
+    /// Feed that the oracle account has to carry.
+    pub oracle_feed: Key,
+    /// Ticks per unit of the oracle's price, in millionths.
+    pub oracle_scale: u64,
+    /// Least initial margin ratio, in ppm.
+    pub imr_min_ppm: u32,
+    /// Least maintenance margin ratio, in ppm.
+    pub mmr_min_ppm: u32,
+    /// Most that the mark may move in one slot, in ticks.
+    pub mark_move_ticks_max: u32,
+    /// Largest fee of a taker, in ppm.
+    pub taker_fee_max_ppm: u32,
+    /// Largest fee of a maker, in ppm.
+    pub maker_fee_max_ppm: u32,
+    /// Largest fee of a liquidation, in ppm.
+    pub liquidation_fee_max_ppm: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 12],
+}
+assert_layout!(InstrumentEntry, 256, slab @ 16);
+
+impl Record for InstrumentEntry {
+    const DISCRIMINATOR: [u8; 8] = [0x6d, 0xac, 0x46, 0xb8, 0x48, 0x21, 0x5c, 0x12];
+    const VERSION: u32 = 1;
+}
+
+/// Leave to liquidate one account of one slab, issued by the Router while the
+/// portfolio is liquidating.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Ticket {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Bump of this address.
+    pub bump: u8,
+    /// Instrument to reduce.
+    pub instrument: u8,
+    /// Reserved; zero.
+    pub padding: [u8; 2],
+    /// The slab account.
+    pub slab: Key,
+    /// Escrow of the account to liquidate.
+    pub escrow: Key,
+    /// Portfolio that is liquidating.
+    pub portfolio: Key,
+    /// Liquidation episode of the portfolio.
+    pub episode: u32,
+    /// Serial number of the ticket within the portfolio.
+    pub nonce: u32,
+    /// Most lots to close.
+    pub lots_max: u32,
+    /// Slot of issue.
+    pub issued_slot: Slot,
+    /// Last slot in which the book may be swept; what is left then may be
+    /// deleveraged.
+    pub expiry_slot: Slot,
+    /// Widest band around the mark, in ppm.
+    pub band_max_ppm: u32,
+    /// Largest loss to leave behind, in atoms: the sweep stops above it.
+    pub deficit_max_atoms: u64,
+    /// Reserved; zero.
+    pub reserved: [u64; 14],
+}
+assert_layout!(Ticket, 256, slab @ 16, escrow @ 48);
+
+impl Record for Ticket {
+    const DISCRIMINATOR: [u8; 8] = [0x29, 0xe4, 0x18, 0xa5, 0x4e, 0x5a, 0xeb, 0xc8];
+    const VERSION: u32 = 1;
+}
+
+/// Shared funding rate of one underlying.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct FundingGrid {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Bump of this address.
+    pub bump: u8,
+    /// Reserved; zero.
+    pub padding: [u8; 3],
+    /// Number of the underlying.
+    pub underlying_id: u64,
+    /// Funding of one interval on notional, in ppm; longs pay when positive.
+    pub rate_ppm: i32,
+    /// Slots of the interval that the rate is for.
+    pub interval_slots: u32,
+    /// Slot in which the rate was computed.
+    pub slot: Slot,
+    /// Reserved; zero.
+    pub padding2: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 11],
+}
+assert_layout!(FundingGrid, 128);
+
+impl Record for FundingGrid {
+    const DISCRIMINATOR: [u8; 8] = [0xd5, 0x20, 0x72, 0x48, 0xe1, 0x5b, 0x25, 0xda];
     const VERSION: u32 = 1;
 }

@@ -2,7 +2,7 @@
 //! programs read, [`SlabAccount`] and [`Reservation`].
 //!
 //! ```text
-//! | header 944 | places 80 | wheel of holds 2,048 | instruments 32 x 512 | accounts
+//! | header 944 | places 80 | wheel of holds 2,048 | instruments 32 x 640 | accounts
 //! | levels | orders | positions
 //! | reservations | slices | trades | ledger | root pages |
 //! ```
@@ -13,7 +13,7 @@
 use crate::router::Escrow;
 use crate::{Key, Record, assert_layout, key_eq};
 use bytemuck::{Pod, Zeroable};
-use flagstone_units::Slot;
+use flagstone_units::{Ppm, Slot};
 
 /// Largest data length of a Solana account: 10 MiB.
 pub const SLAB_BYTES_MAX: u64 = 10 * 1024 * 1024;
@@ -46,7 +46,7 @@ pub enum PoolId {
     Trades = 7,
     /// Aggressor ledger of the current batch.
     Ledger = 8,
-    /// Page hashes of the published Merkle root.
+    /// Merkle root under construction: page hashes, then leaves fixed early.
     RootPages = 9,
 }
 
@@ -172,7 +172,7 @@ pub struct SlabHeader {
     pub discriminator: [u8; 8],
     /// Layout version.
     pub version: u32,
-    /// 0 active; other values belong to the guardian's switches. Reserved.
+    /// One of [`status`].
     pub status: u32,
     /// Bytes of the layout; the account is at least this long.
     pub layout_bytes: u64,
@@ -204,36 +204,52 @@ pub struct SlabHeader {
     pub insurance_due_total: WideTotal,
     /// Least deposit that opens an account, in atoms.
     pub account_deposit_min_atoms: u64,
-    /// Haircut index of the slab's profits, parts per 2^32 lost so far.
+    /// Haircut index of the slab's profits: how often all of it was lost in the
+    /// high word, parts per 2^32 lost since in the low word.
     pub haircut_index: u64,
-    /// Sum of the matured positive profits, in atoms.
-    pub matured_profit_total: WideTotal,
-    /// Recognised and unallocated deficit, in atoms; bars releases. Liquidation, a
-    /// later part, writes it.
-    pub deficit_total: WideTotal,
-    /// Batch number.
-    pub batch_epoch: u32,
-    /// Slot in which the batch opened.
-    pub batch_slot: Slot,
-    /// Slots of a batch.
+    /// Sum of the profits of all accounts, cash above principal, in atoms; never
+    /// above what they really add up to.
+    pub profit_total_atoms: u64,
+    /// Collected by haircuts less what they paid for, in atoms. Negative until
+    /// the accounts are touched.
+    pub haircut_pool_atoms: i64,
+    /// Recognised and unallocated deficit, in atoms; bars releases.
+    pub deficit_atoms: u64,
+    /// Funding paid less funding received so far, in atoms.
+    pub funding_pool_atoms: i64,
+    /// Slots of a batch; 0 while the slab runs none.
     pub batch_slots: u32,
-    /// Progress of the root under construction, in pages.
+    /// Share of the fees kept that goes to insurance.
+    pub insurance_share: Ppm,
+    /// Slots between proposing new terms and applying them.
+    pub terms_delay_slots: u32,
+    /// Next page of the Merkle root under construction, from 1; 0 while none is.
     pub root_page_next: u32,
     /// Last complete Merkle root.
     pub root: [u8; 32],
-    /// Leaf sum of that root, in atoms.
-    pub root_sum: WideTotal,
-    /// Slot at which that root was completed.
+    /// Sum of the leaves' equity under that root, in atoms.
+    pub root_sum_atoms: i64,
+    /// The same, of the pages hashed so far of the root under construction.
+    pub root_sum_next_atoms: i64,
+    /// Slot that the last complete root describes.
     pub root_slot: Slot,
+    /// Slot that the root under construction describes.
+    pub root_slot_next: Slot,
+    /// Leaves fixed early in the root under construction.
+    pub root_leaves: u32,
     /// Open orders that one account may rest; the largest there is until an
     /// instruction sets it.
     pub orders_per_account_max: u32,
     /// Holds that expired before this slot have ended.
     pub wheel_slot: Slot,
+    /// Roots completed so far.
+    pub roots_total: u32,
+    /// Next entry of the aggressor ledger to hand out, from 0.
+    pub ledger_next: u32,
     /// Reserved; zero.
     pub padding: u32,
     /// Reserved; zero.
-    pub reserved: [u64; 39],
+    pub reserved: [u64; 37],
 }
 assert_layout!(SlabHeader, 944, version @ 8, router_program @ 24, pools @ 152, event_seq @ 392);
 
@@ -321,7 +337,19 @@ impl SlabAccount {
     }
 }
 
-/// Bits of [`SlabAccount::flags`].
+/// Values of [`SlabHeader::status`] and of an instrument's status. None bars
+/// cancelling, reducing, syncing, releasing, liquidating or publishing a root.
+pub mod status {
+    /// No such instrument; of a header: trading.
+    pub const NONE: u32 = 0;
+    /// Trading.
+    pub const ACTIVE: u32 = 1;
+    /// Positions may only be reduced.
+    pub const REDUCE_ONLY: u32 = 2;
+}
+
+/// Bits of [`SlabAccount::flags`]. The nine high bits number the leaf that was
+/// fixed early for the root under construction, 0 for none.
 pub mod account_flags {
     /// The account is open.
     pub const OPEN: u16 = 1;
@@ -329,6 +357,12 @@ pub mod account_flags {
     pub const DLP: u16 = 2;
     /// The Router froze the escrow: only reductions are allowed.
     pub const FROZEN: u16 = 4;
+    /// Closed and waiting for the Router to unbind its escrow.
+    pub const CLOSED: u16 = 8;
+    /// Its negative cash is part of the recognised deficit.
+    pub const BANKRUPT: u16 = 16;
+    /// Lowest bit of the number of the leaf that was fixed early.
+    pub const LEAF_SHIFT: u16 = 7;
 }
 
 /// A hold on resting quantity: made by reserve, consumed by commit.

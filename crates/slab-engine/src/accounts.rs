@@ -101,6 +101,23 @@ impl Slab<'_> {
         })
     }
 
+    /// Has to come before anything changes an account's cash or positions: a
+    /// haircut it has not seen yet is applied, and while a Merkle root is under
+    /// construction its leaf is fixed.
+    ///
+    /// # Errors
+    /// [`SlabError::AmountOverflow`].
+    #[inline(always)]
+    pub(crate) fn touch(&mut self, account: u32) -> Result<()> {
+        if self.accounts[account].haircut_index != self.header.haircut_index {
+            self.cut_profit(account)?;
+        }
+        if self.header.root_page_next != 0 {
+            self.fix_leaf(account)?;
+        }
+        Ok(())
+    }
+
     /// The open account at an index from outside.
     ///
     /// # Errors

@@ -27,6 +27,96 @@ pub struct BookSide {
 }
 assert_layout!(BookSide, 16);
 
+/// Bits of [`Rules::switches`].
+pub mod switches {
+    /// Orders of accounts that are no designated liquidity providers wait for
+    /// the next batch before they rest.
+    pub const PENDING: u32 = 1;
+    /// Designated liquidity providers earn no rebate on orders posted since the
+    /// batch opened.
+    pub const JIT_PENALTY: u32 = 2;
+}
+
+/// Terms of an instrument beyond price, size, margin and fees. All zero is an
+/// instrument that is marked by its own book, without funding, batches or
+/// liquidation: for tests, not for money.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Rules {
+    /// Age at which the oracle's price is stale.
+    pub oracle_age_max: Slot,
+    /// Largest confidence interval of the oracle, on its price.
+    pub oracle_confidence_max: Ppm,
+    /// Furthest that the mark lies from the oracle's price.
+    pub premium_max: Ppm,
+    /// Slots over which the mark averages the book's premium.
+    pub premium_slots: Slot,
+    /// Slots of a funding interval; 0 is no funding.
+    pub funding_slots: Slot,
+    /// Largest funding of one interval, on the mark.
+    pub funding_max: Ppm,
+    /// Furthest that the shared funding rate may lie from the slab's own.
+    pub funding_spread_max: Ppm,
+    /// Bits of [`switches`].
+    pub switches: u32,
+    /// Levels of each side that a batch freezes against newcomers.
+    pub freeze_levels: u32,
+    /// Slots for which it does.
+    pub freeze_slots: Slot,
+    /// Tax on the profit of an aggressor's round trip within a batch.
+    pub round_trip_tax: Ppm,
+    /// Slots after which a print counts as public.
+    pub reveal_slots: Slot,
+    /// Smallest hold.
+    pub hold_lots_min: Lots,
+    /// Part of a side that holds which outlive their slot may cover; 0 is all.
+    pub hold_share_max: Ppm,
+    /// Fee of a liquidation on notional; 0 bars liquidation.
+    pub liquidation_fee: Ppm,
+    /// Keeper's part of the liquidation fee.
+    pub keeper_share: Ppm,
+    /// Half width of the band of a liquidation when its ticket is new.
+    pub liquidation_band_min: Ppm,
+    /// The same when its ticket is about to expire.
+    pub liquidation_band_max: Ppm,
+}
+assert_layout!(Rules, 72);
+
+/// All terms of an instrument that can change, as proposed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Terms {
+    /// Smallest order.
+    pub order_lots_min: Lots,
+    /// Largest order.
+    pub order_lots_max: Lots,
+    /// Largest position, worst-case open orders included.
+    pub position_lots_max: Lots,
+    /// Initial margin ratio.
+    pub imr: Ppm,
+    /// Maintenance margin ratio.
+    pub mmr: Ppm,
+    /// Fee of the taker on notional.
+    pub taker_fee: SignedPpm,
+    /// Fee of the maker on notional; negative is a rebate.
+    pub maker_fee: SignedPpm,
+    /// Half width of the price band around the mark.
+    pub band: Ppm,
+    /// Most that the mark moves in one slot.
+    pub mark_move_max: Ticks,
+    /// Slots that an order must have rested to count for the mark.
+    pub mark_age: Slot,
+    /// Counted lots at which a side has a price for the mark.
+    pub mark_lots_min: Lots,
+    /// Most that the mark may move between reserve and commit.
+    pub kill_band: Ppm,
+    /// Fee on a hold per slot that it stands, on notional.
+    pub hold_fee: Ppm,
+    /// Everything else.
+    pub rules: Rules,
+}
+assert_layout!(Terms, 124);
+
 /// Parameters, mark and book heads of one instrument.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -35,7 +125,7 @@ pub struct Instrument {
     pub underlying_id: u64,
     /// Ticker, padded with zeroes.
     pub symbol: [u8; 16],
-    /// 0 unused, 1 active.
+    /// One of [`flagstone_interface::slab::status`].
     pub status: u32,
     /// Value of one tick on one lot, in quote atoms.
     pub atoms_per_tick: u32,
@@ -69,40 +159,89 @@ pub struct Instrument {
     pub mark_slot: Slot,
     /// Bids and asks.
     pub books: [BookSide; 2],
-    /// Heads and tails of the pending queues, per side.
-    pub pending: [[u32; 2]; 2],
     /// Sum of the long positions, in lots.
     pub open_interest_lots: u64,
     /// Cumulative funding per lot, in atoms scaled by 2^16.
     pub funding_index: i64,
-    /// Premium accumulated in the running funding interval.
+    /// Funding index at the start of the running interval.
+    pub funding_base: i64,
+    /// Funding per lot of the running interval, in atoms scaled by 2^16.
+    pub funding_rate: i64,
+    /// Premium of the book over the index, summed over slots of the running
+    /// interval, in ticks.
     pub premium_sum: i64,
     /// Slots that the premium sum weighs.
-    pub premium_slots: u32,
-    /// Slot of the last funding accrual.
-    pub funding_slot: Slot,
+    pub premium_weight: u32,
+    /// Start of the running funding interval.
+    pub funding_start: Slot,
+    /// Average premium of the book over the index, in ticks scaled by 2^16.
+    pub premium_average: i64,
     /// Kill band between reserve and commit.
     pub kill_band: Ppm,
-    /// Contra levels frozen while a batch runs.
-    pub freeze_levels: u32,
-    /// End of the freeze.
-    pub freeze_until: Slot,
-    /// Batch in which the book last changed.
-    pub batch_epoch: u32,
     /// Fee on a hold per slot, on notional.
     pub hold_fee: Ppm,
-    /// Tax on aggressor round trips, on overlap profit.
-    pub round_trip_tax: Ppm,
-    /// Oracle account.
+    /// Oldest and youngest pending order, 0 when none.
+    pub pending: [u32; 2],
+    /// Number of the batch that is open: its slot over the slots of a batch.
+    pub batch_epoch: u32,
+    /// Slot in which it opened.
+    pub batch_slot: Slot,
+    /// Last slot of the freeze.
+    pub freeze_until: Slot,
+    /// Worst frozen price of each side; 0 when none is.
+    pub freeze_ticks: [Ticks; 2],
+    /// Pending orders.
+    pub pending_count: u32,
+    /// Lots that rest, per side.
+    pub resting_lots: [u64; 2],
+    /// Lots under holds that outlive their slot, by side of the book.
+    pub held_lots: [u64; 2],
+    /// Oracle account; zero when the book makes the mark.
     pub oracle: [u8; 32],
+    /// Feed that the oracle account has to carry.
+    pub oracle_feed: [u8; 32],
+    /// Ticks per unit of the oracle's price, in millionths.
+    pub oracle_scale: u64,
+    /// Publish time of the last price taken, in unix seconds.
+    pub index_time: i64,
+    /// Last price of the oracle.
+    pub index: Ticks,
+    /// Slot in which it was posted.
+    pub index_slot: Slot,
+    /// Last slot in which the mark is fresh.
+    pub fresh_until: Slot,
     /// Slot in which both sides last had a price for the mark.
     pub mark_moved: Slot,
+    /// Rules in force.
+    pub rules: Rules,
+    /// Slot from which proposed terms may be applied; 0 when none are.
+    pub proposed_slot: Slot,
+    /// Proposed terms.
+    pub proposed: Terms,
+    /// Funding index that the root under construction describes.
+    pub root_funding_index: i64,
+    /// Mark that the root under construction describes.
+    pub root_mark: Ticks,
     /// Reserved; zero.
     pub padding: u32,
     /// Reserved; zero.
-    pub reserved: [u64; 35],
+    pub reserved: [u64; 10],
 }
-assert_layout!(Instrument, 512);
+assert_layout!(Instrument, 640);
+
+impl Instrument {
+    /// Whether an oracle, not the book, makes the mark.
+    #[inline(always)]
+    pub const fn has_oracle(&self) -> bool {
+        self.oracle_scale != 0
+    }
+
+    /// Whether a rule of [`switches`] is on.
+    #[inline(always)]
+    pub const fn has(&self, switch: u32) -> bool {
+        self.rules.switches & switch != 0
+    }
+}
 
 /// A price level: a queue of orders and, embedded, one inner node of the tree.
 #[repr(C)]
@@ -287,7 +426,7 @@ assert_layout!(Trade, 40);
 pub struct LedgerEntry {
     /// Batch; an entry of an earlier batch counts as empty.
     pub batch_epoch: u32,
-    /// Position. Next free entry while this one is free.
+    /// Position that uses it.
     pub position: u32,
     /// Lots bought.
     pub buy_lots: u32,
@@ -299,16 +438,18 @@ pub struct LedgerEntry {
     pub sell_atoms: u64,
     /// Tax charged so far, in atoms.
     pub tax_atoms: u64,
+    /// Slot of the latest aggression.
+    pub slot: Slot,
     /// Reserved; zero.
-    pub reserved: u64,
+    pub padding: u32,
 }
 assert_layout!(LedgerEntry, 48);
 
-/// Hash of one page of accounts.
+/// Hash of one page of accounts, or of one leaf that was fixed early.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct RootPage {
-    /// Hash over the page's leaves.
+    /// The hash.
     pub hash: [u8; 32],
 }
 assert_layout!(RootPage, 32);
@@ -352,8 +493,8 @@ impl SlabSize {
     pub const fn capacities(self) -> Capacities {
         let instruments = INSTRUMENTS as u32;
         let items = match self {
-            Self::Dev => [4, 128, 256, 1_024, 1_024, 128, 512, 256, 64, 4],
-            Self::Small => [8, 1_000, 1_600, 5_500, 5_500, 600, 2_400, 1_000, 400, 16],
+            Self::Dev => [4, 128, 256, 1_024, 1_024, 128, 512, 256, 64, 32],
+            Self::Small => [8, 1_000, 1_600, 5_500, 5_500, 600, 2_400, 1_000, 400, 80],
             Self::Full => [
                 instruments,
                 10_000,
@@ -364,7 +505,7 @@ impl SlabSize {
                 32_000,
                 10_000,
                 4_096,
-                160,
+                400,
             ],
         };
         Capacities { items }
@@ -440,7 +581,7 @@ mod tests {
         assert_eq!(
             full.items,
             [
-                32, 10_000, 16_384, 60_000, 60_000, 8_000, 32_000, 10_000, 4_096, 160
+                32, 10_000, 16_384, 60_000, 60_000, 8_000, 32_000, 10_000, 4_096, 400
             ]
         );
         assert!(full.layout_bytes() <= 10_485_760, "{}", full.layout_bytes());

@@ -21,6 +21,8 @@
 //! | [`commits`] | commit: a hold trades and charges its capability |
 //! | [`wheel`] | expired holds end by themselves |
 //! | [`releases`] | what an account may give back to its escrow |
+//! | [`deficits`] | bad debt: recognised, covered, or allocated to profits |
+//! | [`roots`] | Merkle root of the accounts, built in bounded steps |
 //! | [`audit`] | every invariant of a slab, recomputed from nothing |
 #![cfg_attr(not(test), no_std)]
 
@@ -28,6 +30,7 @@ pub mod accounts;
 pub mod audit;
 pub mod book;
 pub mod commits;
+pub mod deficits;
 pub mod holds;
 pub mod instruments;
 pub mod layout;
@@ -38,6 +41,7 @@ pub mod pools;
 pub mod positions;
 pub mod releases;
 pub mod risk;
+pub mod roots;
 pub mod wheel;
 
 pub use flagstone_interface::error::SlabError;

@@ -52,7 +52,7 @@ impl Slab<'_> {
     /// The most that an account may release in `slot`, in atoms.
     pub fn releasable_atoms(&self, index: u32, slot: Slot) -> u64 {
         // A recognised loss is paid before any profit leaves.
-        if self.header.deficit_total.get() > 0 {
+        if self.header.deficit_atoms > 0 {
             return 0;
         }
         let account = &self.accounts[index];

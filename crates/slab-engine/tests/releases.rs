@@ -182,7 +182,7 @@ fn t1_the_margin_of_open_orders_stays() {
 #[test]
 fn t2_a_recognised_deficit_holds_everything_back() {
     let mut exchange = Exchange::new(&params(), 1);
-    exchange.slab().header.deficit_total.add(1);
+    exchange.slab().header.deficit_atoms = 1;
     assert_eq!(releasable(&mut exchange, 1), 0);
     assert_eq!(exchange.release(1, 1), Err(SlabError::ReleaseTooLarge));
 }

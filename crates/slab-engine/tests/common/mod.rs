@@ -55,6 +55,10 @@ pub fn params() -> InstrumentParams {
         mark_lots_min: Lots(1),
         kill_band: Ppm(10_000),
         hold_fee: Ppm(1),
+        oracle: [0; 32],
+        oracle_feed: [0; 32],
+        oracle_scale: 0,
+        rules: Default::default(),
     }
 }
 

@@ -1,10 +1,11 @@
 use crate::access::{SlabAccount, current_slot, fail, require_top_level};
+use crate::instructions::TermsArgs;
 use crate::log;
 use anchor_lang::prelude::*;
 use flagstone_interface::{event::InstrumentAdded, key_eq};
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::instruments::InstrumentParams;
-use flagstone_units::{Lots, Ppm, SignedPpm, Slot, Ticks};
+use flagstone_units::Ticks;
 
 /// Accounts of `add_instrument`.
 #[derive(Accounts)]
@@ -23,20 +24,11 @@ pub struct InstrumentArgs {
     pub symbol: [u8; 16],
     pub atoms_per_tick: u32,
     pub price_ticks_max: u32,
-    pub order_lots_min: u32,
-    pub order_lots_max: u32,
-    pub position_lots_max: u32,
-    pub imr_ppm: u32,
-    pub mmr_ppm: u32,
-    pub taker_fee_ppm: i32,
-    pub maker_fee_ppm: i32,
-    pub band_ppm: u32,
     pub mark_ticks: u32,
-    pub mark_move_ticks_max: u32,
-    pub mark_age_slots: u32,
-    pub mark_lots_min: u32,
-    pub kill_band_ppm: u32,
-    pub hold_fee_ppm: u32,
+    pub oracle: [u8; 32],
+    pub oracle_feed: [u8; 32],
+    pub oracle_scale: u64,
+    pub terms: TermsArgs,
 }
 
 #[inline(never)]
@@ -60,24 +52,29 @@ pub fn run(ctx: &mut Context<AddInstrument>, args: InstrumentArgs) -> Result<()>
 }
 
 fn params(args: &InstrumentArgs) -> InstrumentParams {
+    let terms = args.terms.terms();
     InstrumentParams {
         underlying_id: args.underlying_id,
         symbol: args.symbol,
         atoms_per_tick: args.atoms_per_tick,
         price_max: Ticks(args.price_ticks_max),
-        order_lots_min: Lots(args.order_lots_min),
-        order_lots_max: Lots(args.order_lots_max),
-        position_lots_max: Lots(args.position_lots_max),
-        imr: Ppm(args.imr_ppm),
-        mmr: Ppm(args.mmr_ppm),
-        taker_fee: SignedPpm(args.taker_fee_ppm),
-        maker_fee: SignedPpm(args.maker_fee_ppm),
-        band: Ppm(args.band_ppm),
+        order_lots_min: terms.order_lots_min,
+        order_lots_max: terms.order_lots_max,
+        position_lots_max: terms.position_lots_max,
+        imr: terms.imr,
+        mmr: terms.mmr,
+        taker_fee: terms.taker_fee,
+        maker_fee: terms.maker_fee,
+        band: terms.band,
         mark: Ticks(args.mark_ticks),
-        mark_move_max: Ticks(args.mark_move_ticks_max),
-        mark_age: Slot(args.mark_age_slots),
-        mark_lots_min: Lots(args.mark_lots_min),
-        kill_band: Ppm(args.kill_band_ppm),
-        hold_fee: Ppm(args.hold_fee_ppm),
+        mark_move_max: terms.mark_move_max,
+        mark_age: terms.mark_age,
+        mark_lots_min: terms.mark_lots_min,
+        kill_band: terms.kill_band,
+        hold_fee: terms.hold_fee,
+        oracle: args.oracle,
+        oracle_feed: args.oracle_feed,
+        oracle_scale: args.oracle_scale,
+        rules: terms.rules,
     }
 }

@@ -13,6 +13,7 @@ pub mod release;
 pub mod reserve;
 pub mod sync;
 pub mod take;
+pub mod terms;
 mod trade;
 
 pub use add_instrument::*;
@@ -24,4 +25,5 @@ pub use place::PlaceArgs;
 pub use reserve::ReserveArgs;
 pub use sync::*;
 pub use take::TakeArgs;
+pub use terms::TermsArgs;
 pub use trade::*;
