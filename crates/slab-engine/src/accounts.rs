@@ -70,10 +70,14 @@ impl Slab<'_> {
         escrow: &Escrow,
         slot: Slot,
     ) -> Result<Synced> {
-        let account = self.open_account_at(index)?;
-        if !account.is_bound(index, address, escrow) {
+        if !self
+            .open_account_at(index)?
+            .is_bound(index, address, escrow)
+        {
             return Err(SlabError::NotBound);
         }
+        self.touch(index)?;
+        let account = &self.accounts[index];
         let credited_atoms = escrow
             .deposited_total_atoms
             .checked_sub(account.deposited_seen_atoms)
@@ -185,10 +189,8 @@ impl Slab<'_> {
     #[inline(always)]
     pub(crate) fn drop_position_if_empty(&mut self, index: u32) {
         let position = &self.positions[index];
-        let empty = position.lots.0 == 0
-            && position.open_bid_lots.0 == 0
-            && position.open_ask_lots.0 == 0
-            && position.aggressor == 0;
+        let empty =
+            position.lots.0 == 0 && position.open_bid_lots.0 == 0 && position.open_ask_lots.0 == 0;
         if empty {
             self.drop_position(index);
         }

@@ -294,7 +294,7 @@ impl Slab<'_> {
                 u64::from(position.open_ask_lots.0),
             );
             ensure!((bids, asks) == open, "open lots are wrong");
-            let used = position.lots.0 != 0 || open != (0, 0) || position.aggressor != 0;
+            let used = position.lots.0 != 0 || open != (0, 0);
             ensure!(used, "an empty position takes room");
             count += 1;
             index = position.next_in_account;

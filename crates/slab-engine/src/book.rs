@@ -1,7 +1,8 @@
-//! Orders at a level: rest, leave, evict.
+//! Orders in their queues: rest, wait for a batch, leave, evict.
 //!
 //! A level queues its orders oldest first. The head's `prev` is the tail, so a
-//! level needs one link to reach both ends; the tail's `next` is 0.
+//! level needs one link to reach both ends; the tail's `next` is 0. Orders that
+//! wait for a batch are in one queue per instrument, with plain links.
 
 use crate::layout::{Order, order_flags};
 use crate::levels::Tree;
@@ -54,6 +55,8 @@ pub struct NewOrder {
     pub slot: Slot,
     /// The client's own number.
     pub client_id: u64,
+    /// Bits of [`order_flags`] beyond side and state.
+    pub flags: u8,
 }
 
 impl<'a> Slab<'a> {
@@ -81,27 +84,132 @@ impl<'a> Slab<'a> {
         while self.header.pool(PoolId::Orders).next_index().is_none() {
             self.evict(new, SlabError::OrdersFull, evicted)?;
         }
-        let level = loop {
+        let level = self.level_for(new, evicted)?;
+        let pool = &mut self.header.pools[PoolId::Orders as usize];
+        let index = allocate(pool, &mut self.orders).ok_or(SlabError::OrdersFull)?;
+        let epoch = self.instruments[new.instrument as usize].batch_epoch;
+        self.enlist(index, new, order_flags::LIVE, epoch);
+        self.queue(level, index)?;
+        Ok(index)
+    }
+
+    /// Puts an order into the queue of those that wait for batch `epoch`.
+    ///
+    /// # Errors
+    /// [`SlabError::OrdersFull`] when no resting order is further away.
+    #[inline(never)]
+    pub(crate) fn pend(
+        &mut self,
+        new: &NewOrder,
+        epoch: u32,
+        evicted: &mut Evictions,
+    ) -> Result<u32> {
+        while self.header.pool(PoolId::Orders).next_index().is_none() {
+            self.evict(new, SlabError::OrdersFull, evicted)?;
+        }
+        let pool = &mut self.header.pools[PoolId::Orders as usize];
+        let index = allocate(pool, &mut self.orders).ok_or(SlabError::OrdersFull)?;
+        self.enlist(index, new, order_flags::LIVE | order_flags::PENDING, epoch);
+        let instrument = &mut self.instruments[new.instrument as usize];
+        let tail = instrument.pending[1];
+        instrument.pending[1] = index;
+        instrument.pending_count += 1;
+        if tail == 0 {
+            instrument.pending[0] = index;
+        } else {
+            self.orders[tail].next = index;
+        }
+        self.orders[index].prev = tail;
+        Ok(index)
+    }
+
+    /// Lets a pending order rest at `new.ticks`.
+    ///
+    /// # Errors
+    /// As [`Slab::rest`]; then nothing has changed but what was evicted.
+    pub(crate) fn promote(
+        &mut self,
+        index: u32,
+        new: &NewOrder,
+        evicted: &mut Evictions,
+    ) -> Result<()> {
+        let level = self.level_for(new, evicted)?;
+        if self.levels[level].lots.checked_add(new.lots).is_none() {
+            return Err(SlabError::LevelOverflow);
+        }
+        self.leave_pending(index);
+        let order = &mut self.orders[index];
+        order.side_flags &= !order_flags::PENDING;
+        order.ticks = new.ticks;
+        order.slot = new.slot;
+        // Posted in an earlier batch than the one that promotes it.
+        order.batch_epoch = order.batch_epoch.wrapping_sub(1);
+        self.queue(level, index)
+    }
+
+    /// The level of a new order, made when there is none.
+    #[inline(always)]
+    fn level_for(&mut self, new: &NewOrder, evicted: &mut Evictions) -> Result<u32> {
+        loop {
             match self
                 .tree(new.instrument, new.side)
                 .find_or_insert(new.instrument, new.ticks)
             {
-                Some(level) => break level,
+                Some(level) => return Ok(level),
                 None => self.evict(new, SlabError::LevelsFull, evicted)?,
             }
-        };
-        let pool = &mut self.header.pools[PoolId::Orders as usize];
-        let index = allocate(pool, &mut self.orders).ok_or(SlabError::OrdersFull)?;
-        self.append(level, index, new)?;
-        Ok(index)
+        }
     }
 
+    /// Writes an order's record and adds it to its account and position.
     #[inline(always)]
-    fn append(&mut self, level_index: u32, index: u32, new: &NewOrder) -> Result<()> {
+    fn enlist(&mut self, index: u32, new: &NewOrder, state: u8, epoch: u32) {
+        let owner = &mut self.accounts[new.account];
+        let next_in_account = owner.orders_head;
+        owner.orders_head = index;
+        owner.orders_count += 1;
+        if next_in_account != 0 {
+            self.orders[next_in_account].prev_in_account = index;
+        }
+        let order = &mut self.orders[index];
+        let generation = next_generation(order.generation);
+        *order = Order {
+            level: 0,
+            next: 0,
+            prev: 0,
+            account: new.account as u16,
+            instrument: new.instrument,
+            side_flags: new.side as u8 | state | new.flags,
+            generation,
+            lots: new.lots,
+            reserved_lots: Lots::ZERO,
+            next_in_account,
+            prev_in_account: 0,
+            position: new.position,
+            expiry: new.expiry,
+            slot: new.slot,
+            client_id: new.client_id,
+            ticks: new.ticks,
+            batch_epoch: epoch,
+        };
+        let position = &mut self.positions[new.position];
+        match new.side {
+            Side::Bid => position.open_bid_lots.0 += new.lots.0,
+            Side::Ask => position.open_ask_lots.0 += new.lots.0,
+        }
+    }
+
+    /// Appends an order to the queue of a level.
+    #[inline(always)]
+    fn queue(&mut self, level_index: u32, index: u32) -> Result<()> {
+        let order = &mut self.orders[index];
+        order.level = level_index;
+        order.next = 0;
+        let (lots, instrument, side) = (order.lots, order.instrument, order.side());
         let level = &mut self.levels[level_index];
         level.lots = level
             .lots
-            .checked_add(new.lots)
+            .checked_add(lots)
             .ok_or(SlabError::LevelOverflow)?;
         let head = level.head;
         let tail = if head == 0 {
@@ -113,70 +221,72 @@ impl<'a> Slab<'a> {
             self.orders[head].prev = index;
             tail
         };
-        let owner = &mut self.accounts[new.account];
-        let next_in_account = owner.orders_head;
-        owner.orders_head = index;
-        owner.orders_count += 1;
-        if next_in_account != 0 {
-            self.orders[next_in_account].prev_in_account = index;
-        }
-        let order = &mut self.orders[index];
-        let generation = next_generation(order.generation);
-        *order = Order {
-            level: level_index,
-            next: 0,
-            prev: tail,
-            account: new.account as u16,
-            instrument: new.instrument,
-            side_flags: new.side as u8 | order_flags::LIVE,
-            generation,
-            lots: new.lots,
-            reserved_lots: Lots::ZERO,
-            next_in_account,
-            prev_in_account: 0,
-            position: new.position,
-            expiry: new.expiry,
-            slot: new.slot,
-            client_id: new.client_id,
-            ticks: new.ticks,
-            batch_epoch: 0,
-        };
-        let position = &mut self.positions[new.position];
-        match new.side {
-            Side::Bid => position.open_bid_lots.0 += new.lots.0,
-            Side::Ask => position.open_ask_lots.0 += new.lots.0,
-        }
-        self.instruments[new.instrument as usize].books[new.side.index()].orders += 1;
+        self.orders[index].prev = tail;
+        let instrument = &mut self.instruments[instrument as usize];
+        instrument.books[side.index()].orders += 1;
+        instrument.resting_lots[side.index()] += u64::from(lots.0);
         Ok(())
     }
 
-    /// Takes `lots` off a resting order that keeps resting.
+    /// Takes `lots` off an order that stays.
     #[inline(always)]
     pub(crate) fn shrink(&mut self, index: u32, lots: Lots) {
         let order = &mut self.orders[index];
         order.lots.0 -= lots.0;
         let (level, position, side) = (order.level, order.position, order.side());
-        self.levels[level].lots.0 -= lots.0;
+        if level != 0 {
+            let instrument = order.instrument as usize;
+            self.levels[level].lots.0 -= lots.0;
+            self.instruments[instrument].resting_lots[side.index()] -= u64::from(lots.0);
+        }
         self.close_lots(position, side, lots);
     }
 
-    /// Takes a resting order out of its level, its account and its position's
-    /// open lots, and frees it. The position stays, even when it is empty.
+    /// Takes an order out of its level or the pending queue, its account and
+    /// its position's open lots, and frees it. The position stays, even when
+    /// it is empty.
     #[inline(always)]
     pub(crate) fn leave(&mut self, index: u32) {
-        self.unlink_from_level(index);
-        self.unlink_from_account(index);
-        let order = &mut self.orders[index];
+        let order = &self.orders[index];
         let (position, side, lots) = (order.position, order.side(), order.lots);
-        let instrument = order.instrument as usize;
-        order.side_flags = 0;
+        if order.level == 0 {
+            self.leave_pending(index);
+        } else {
+            let instrument = order.instrument as usize;
+            self.unlink_from_level(index);
+            let instrument = &mut self.instruments[instrument];
+            instrument.books[side.index()].orders -= 1;
+            instrument.resting_lots[side.index()] -= u64::from(lots.0);
+        }
+        self.unlink_from_account(index);
+        self.orders[index].side_flags = 0;
         self.close_lots(position, side, lots);
-        self.instruments[instrument].books[side.index()].orders -= 1;
         release(
             &mut self.header.pools[PoolId::Orders as usize],
             &mut self.orders,
             index,
         );
+    }
+
+    /// Takes an order out of the queue of those that wait for a batch.
+    #[inline(never)]
+    fn leave_pending(&mut self, index: u32) {
+        let order = &self.orders[index];
+        let (next, prev, instrument) = (order.next, order.prev, order.instrument as usize);
+        if prev != 0 {
+            self.orders[prev].next = next;
+        }
+        if next != 0 {
+            self.orders[next].prev = prev;
+        }
+        let instrument = &mut self.instruments[instrument];
+        instrument.pending_count -= 1;
+        if prev == 0 {
+            instrument.pending[0] = next;
+        }
+        if next == 0 {
+            instrument.pending[1] = prev;
+        }
     }
 
     #[inline(always)]
@@ -248,18 +358,27 @@ impl<'a> Slab<'a> {
         if order.position != new.position {
             self.drop_position_if_empty(order.position);
         }
-        evicted.orders[evicted.count] = OrderCancelled {
-            tag: OrderCancelled::TAG,
-            seq: 0,
-            instrument: order.instrument,
-            side: order.side() as u8,
-            account: order.account,
-            order: victim,
-            generation: order.generation,
-            lots: order.lots.0,
-            reason: cancel_reason::EVICTED,
-        };
+        evicted.orders[evicted.count] =
+            order.cancelled(victim, order.lots.0, cancel_reason::EVICTED);
         evicted.count += 1;
         Ok(())
+    }
+}
+
+impl Order {
+    /// The event of this order, at `index`, losing `lots` without a trade.
+    #[inline(always)]
+    pub(crate) fn cancelled(&self, index: u32, lots: u32, reason: u8) -> OrderCancelled {
+        OrderCancelled {
+            tag: OrderCancelled::TAG,
+            seq: 0,
+            instrument: self.instrument,
+            side: self.side() as u8,
+            account: self.account,
+            order: index,
+            generation: self.generation,
+            lots,
+            reason,
+        }
     }
 }

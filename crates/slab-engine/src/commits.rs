@@ -5,15 +5,16 @@
 //! the Router minted for this hold, and the result stays in the hold's record
 //! until the Router has booked it.
 
+use crate::holds::Reveal;
 use crate::layout::Slice;
-use crate::matching::{Swept, Taker};
+use crate::matching::{Swept, Taker, crosses};
 use crate::risk::Proposal;
 use crate::{Result, Slab, SlabError};
 use flagstone_interface::Key;
 use flagstone_interface::event::{Traded, outcome};
 use flagstone_interface::router::{Cap, Escrow, cap_state};
 use flagstone_interface::slab::{HoldResult, Reservation, account_flags, hold_state};
-use flagstone_units::{Slot, mul_ppm_ceil};
+use flagstone_units::{Side, Slot, Ticks, mul_ppm_ceil};
 
 /// A hold to commit, and what pays for it.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,8 @@ pub struct Commit<'e> {
     pub escrow_key: &'e Key,
     /// The escrow.
     pub escrow: &'e Escrow,
+    /// Terms of a hold that was made with a commitment.
+    pub reveal: Option<Reveal>,
 }
 
 impl<'e> Commit<'e> {
@@ -49,6 +52,32 @@ impl<'e> Commit<'e> {
             _ => Err(SlabError::NoCap),
         }
     }
+
+    /// Checks that what is revealed is what the hold is committed to (M6).
+    #[inline(always)]
+    fn check_reveal(&self, hold: &Reservation) -> Result<()> {
+        if hold.commitment == [0; 32] {
+            return Ok(());
+        }
+        self.check_terms(hold)
+    }
+
+    #[inline(never)]
+    fn check_terms(&self, hold: &Reservation) -> Result<()> {
+        let reveal = self.reveal.as_ref().ok_or(SlabError::BadReveal)?;
+        let side = match hold.side_state & 1 {
+            0 => Side::Bid,
+            _ => Side::Ask,
+        };
+        let kept = hold.lots <= reveal.lots.0
+            && crosses(side, reveal.limit, Ticks(hold.worst_ticks))
+            && reveal.digest(hold.route_id, hold.instrument, side) == hold.commitment;
+        if kept {
+            Ok(())
+        } else {
+            Err(SlabError::BadReveal)
+        }
+    }
 }
 
 impl Slab<'_> {
@@ -60,7 +89,7 @@ impl Slab<'_> {
     ///
     /// # Errors
     /// [`SlabError::NoHold`], [`SlabError::NotBound`], [`SlabError::Expired`],
-    /// [`SlabError::NoCap`], [`SlabError::MarkMoved`],
+    /// [`SlabError::NoCap`], [`SlabError::BadReveal`], [`SlabError::MarkMoved`],
     /// [`SlabError::NotFilled`], [`SlabError::ChargeTooLarge`],
     /// [`SlabError::PositionTooLarge`], [`SlabError::AccountFrozen`].
     #[inline(always)]
@@ -84,10 +113,12 @@ impl Slab<'_> {
             return Err(SlabError::Expired);
         }
         let cap = commit.capability(&hold, slot)?;
+        commit.check_reveal(&hold)?;
         self.touch_mark(hold.instrument, slot);
         self.check_kill_band(&hold)?;
 
         let position = self.position_of(commit.account, hold.instrument)?;
+        self.prepare(commit.account, position, slot)?;
         let instrument = &self.instruments[hold.instrument as usize];
         let taker = Taker::of_hold(
             &hold,
@@ -109,7 +140,10 @@ impl Slab<'_> {
         };
         self.unschedule(commit.hold);
         self.unlock_bond(&hold, hold_fee_atoms, slot)?;
-        let (charge_atoms, fee) = self.settle_committed(&taker, &swept, &hold, cap, commit)?;
+        traded.tax_atoms = self.tax(&taker, &swept);
+        let tax = traded.tax_atoms;
+        let (charge_atoms, fee) =
+            self.settle_committed(&taker, &swept, &hold, (cap, tax), commit)?;
         self.drop_position_if_empty(position);
         self.write_result(commit.hold, &swept, charge_atoms, fee);
         traded.tag = Traded::TAG;
@@ -130,10 +164,10 @@ impl Slab<'_> {
         taker: &Taker,
         swept: &Swept,
         hold: &Reservation,
-        cap: &Cap,
+        (cap, tax): (&Cap, u64),
         commit: &Commit<'_>,
     ) -> Result<(u64, i64)> {
-        let (fee, change) = self.taker_change(taker, swept)?;
+        let (fee, change) = self.taker_change(taker, swept, tax)?;
         let cash_change_atoms = change.realised_atoms - fee;
         let proposal = Proposal {
             index: taker.position,

@@ -12,7 +12,7 @@
 //! stood, four fifths to the makers whose orders it locked. Within its slot
 //! locking is free: that is what a route in one transaction needs.
 
-use crate::layout::{Slice, order_flags};
+use crate::layout::{Order, Slice, order_flags};
 use crate::matching::{Taker, crosses};
 use crate::pools::{allocate, release};
 use crate::risk::Proposal;
@@ -22,14 +22,21 @@ use flagstone_interface::event::{
     FILLS_MAX, Held, HeldSlice, HoldEnded, SLICES_PER_HOLD_MAX, Traded,
 };
 use flagstone_interface::router::{Escrow, cap_state};
-use flagstone_interface::slab::{PoolId, Reservation, account_flags, hold_state, next_generation};
-use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms, mul_ppm_ceil, notional_atoms};
+use flagstone_interface::slab::{
+    PoolId, Reservation, account_flags, hold_state, next_generation, status,
+};
+use flagstone_units::{
+    Lots, Side, Slot, Ticks, fee_atoms, mul_ppm_ceil, mul_ppm_floor, notional_atoms,
+};
 
 /// Holds of one account, committed ones included until they are freed.
 pub const HOLDS_PER_ACCOUNT_MAX: u16 = 16;
 
 /// Longest life of a hold: two minutes of 400 ms slots.
 pub const HOLD_SLOTS_MAX: Slot = Slot(300);
+
+/// Orders that one reserve looks at.
+const VISITS_MAX: usize = 160;
 
 /// A quantity to reserve.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +57,41 @@ pub struct Reserve {
     pub ttl: Slot,
     /// Route that the hold is a leg of.
     pub route_id: u64,
+    /// [`Reveal::digest`] of the terms, which commit then has to reveal; zero
+    /// for none.
+    pub commitment: [u8; 32],
+}
+
+/// Terms of a hold, revealed at commit.
+///
+/// A commitment binds: whoever saw it knows that the route was fixed before the
+/// hold was made. It hides nothing of a route within one transaction, and the
+/// hold itself shows instrument, side and quantity (rule T10).
+#[derive(Clone, Copy, Debug)]
+pub struct Reveal {
+    /// Quantity that was asked for.
+    pub lots: Lots,
+    /// Worst price that was asked for.
+    pub limit: Ticks,
+    /// Makes the commitment unguessable.
+    pub salt: [u8; 16],
+    /// SHA-256.
+    pub sha256: fn(&[u8]) -> [u8; 32],
+}
+
+impl Reveal {
+    /// `sha256(route id, instrument, side, lots, limit, salt)`, integers in
+    /// little-endian order.
+    pub fn digest(&self, route_id: u64, instrument: u8, side: Side) -> [u8; 32] {
+        let mut bytes = [0; 34];
+        bytes[..8].copy_from_slice(&route_id.to_le_bytes());
+        bytes[8] = instrument;
+        bytes[9] = side as u8;
+        bytes[10..14].copy_from_slice(&self.lots.0.to_le_bytes());
+        bytes[14..18].copy_from_slice(&self.limit.0.to_le_bytes());
+        bytes[18..].copy_from_slice(&self.salt);
+        (self.sha256)(&bytes)
+    }
 }
 
 /// What walking the book captured.
@@ -100,8 +142,9 @@ impl Slab<'_> {
             return Err(SlabError::NotFilled);
         }
         let ttl = captured.expiry.saturating_sub(slot);
+        self.check_share(order, captured.lots, ttl)?;
         let bond_atoms = captured.fee_per_slot_atoms.wrapping_mul(u64::from(ttl.0));
-        let max_charge_atoms = self.charge_bound(order, &captured, bond_atoms)?;
+        let max_charge_atoms = self.charge_bound(order, &captured, bond_atoms, slot)?;
 
         let pool = &mut self.header.pools[PoolId::Reservations as usize];
         let index = allocate(pool, &mut self.reservations).ok_or(SlabError::HoldsFull)?;
@@ -113,7 +156,7 @@ impl Slab<'_> {
             max_charge_atoms,
             bond_atoms,
             debited_after_atoms: 0,
-            commitment: [0; 32],
+            commitment: order.commitment,
             generation,
             account: order.account as u16,
             instrument: order.instrument,
@@ -145,6 +188,30 @@ impl Slab<'_> {
         Ok(())
     }
 
+    /// Checks the size of a hold and, when it outlives its slot, that holds do
+    /// not cover more of the side than they may (rule T4).
+    ///
+    /// The share is of all that rests on the side, which lies within the band
+    /// or leaves when it is met.
+    #[inline(always)]
+    fn check_share(&mut self, order: &Reserve, lots: u32, ttl: Slot) -> Result<()> {
+        let instrument = &mut self.instruments[order.instrument as usize];
+        if lots < instrument.rules.hold_lots_min.0 {
+            return Err(SlabError::HoldTooLarge);
+        }
+        if ttl.0 == 0 {
+            return Ok(());
+        }
+        let side = order.side.contra().index();
+        let held = instrument.held_lots[side] + u64::from(lots);
+        let share = instrument.rules.hold_share_max.0;
+        if share != 0 && held > mul_ppm_floor(instrument.resting_lots[side], share) {
+            return Err(SlabError::HoldTooLarge);
+        }
+        instrument.held_lots[side] = held;
+        Ok(())
+    }
+
     /// Walks contra depth in price-time order and locks what is free of it.
     #[inline(never)]
     fn capture(&mut self, order: &Reserve, slot: Slot, held: &mut Held) -> Result<Captured> {
@@ -162,21 +229,33 @@ impl Slab<'_> {
             first: 0,
             last: 0,
         };
-        let mut room = FILLS_MAX;
+        let (mut room, mut visits) = (FILLS_MAX, VISITS_MAX);
         while level != 0 && captured.lots < order.lots.0 {
             let ticks = self.levels[level].ticks;
             if !crosses(order.side, limit, ticks) {
                 break;
             }
             let mut index = self.levels[level].head;
+            let mut before = 0;
             while index != 0 && captured.lots < order.lots.0 {
                 // Bounds the walk whatever rests at the touch.
-                if room == 0 || held.slices_count as usize == SLICES_PER_HOLD_MAX {
+                if room == 0 || visits == 0 || held.slices_count as usize == SLICES_PER_HOLD_MAX {
                     return Ok(captured);
                 }
-                room -= 1;
+                visits -= 1;
                 let resting = &self.orders[index];
-                let free = resting.lots.0 - resting.reserved_lots.0;
+                // A run of one account's orders at a level is one order to a
+                // hold, so that slices cannot be used up with crumbs (rule T6).
+                let owner = resting.account;
+                if owner == before {
+                    index = resting.next;
+                    continue;
+                }
+                (before, room) = (owner, room - 1);
+                let mut free = resting.free_lots();
+                if resting.is_reduce_only() {
+                    free = self.reducible_free(resting);
+                }
                 let usable = free > 0
                     && band.contains(ticks)
                     && !resting.is_expired(slot)
@@ -200,6 +279,14 @@ impl Slab<'_> {
             level = self.levels[level].next;
         }
         Ok(captured)
+    }
+
+    /// Lots of a reduce-only order that still reduce its position, beyond what
+    /// is reserved of it.
+    #[inline(never)]
+    fn reducible_free(&self, order: &Order) -> u32 {
+        let most = self.reducible_lots(order).min(order.lots.0);
+        most.saturating_sub(order.reserved_lots.0)
     }
 
     /// Locks part of one order and appends the slice.
@@ -242,8 +329,15 @@ impl Slab<'_> {
     ///
     /// Also checks that free cash covers the bond now.
     #[inline(always)]
-    fn charge_bound(&mut self, order: &Reserve, captured: &Captured, bond: u64) -> Result<u64> {
+    fn charge_bound(
+        &mut self,
+        order: &Reserve,
+        captured: &Captured,
+        bond: u64,
+        slot: Slot,
+    ) -> Result<u64> {
         let position = self.position_of(order.account, order.instrument)?;
+        self.prepare(order.account, position, slot)?;
         let instrument = &self.instruments[order.instrument as usize];
         let fee = fee_atoms(captured.notional_atoms, instrument.taker_fee);
         // Moves of the mark and of the margin that is measured at it.
@@ -252,6 +346,11 @@ impl Slab<'_> {
         let at_mark = notional_atoms(instrument.mark, lots, instrument.atoms_per_tick);
         let cushion = 2 * mul_ppm_ceil(at_mark, instrument.kill_band.0);
         let change = stored.trade(order.side, captured.lots, captured.notional_atoms);
+        if self.header.status.max(instrument.status) == status::REDUCE_ONLY
+            && !change.position.reduces(&stored)
+        {
+            return Err(SlabError::ReduceOnlyStatus);
+        }
         let proposal = Proposal {
             index: position,
             position: change.position,
@@ -288,8 +387,12 @@ impl Slab<'_> {
         slot: Slot,
         mut taker: Option<(&Taker, &mut Traded)>,
     ) -> Result<u64> {
-        let instrument = &self.instruments[hold.instrument as usize];
+        let instrument = &mut self.instruments[hold.instrument as usize];
         let (unit, rate) = (instrument.atoms_per_tick, instrument.hold_fee.0);
+        if hold.expiry_slot > hold.slot {
+            let side = usize::from(hold.side_state & 1 ^ 1);
+            instrument.held_lots[side] -= u64::from(hold.lots);
+        }
         // A hold costs for the slots that it stood, its expiry at the latest.
         let stood = u64::from(slot.min(hold.expiry_slot).saturating_sub(hold.slot).0);
         let (mut fees, mut index) = (0u64, hold.slices_head);
@@ -303,6 +406,7 @@ impl Slab<'_> {
                 fees += fee;
                 self.header.fees_out_total.add(fee - share);
                 let share = i64::try_from(share).map_err(|_| SlabError::AmountOverflow)?;
+                self.touch(maker)?;
                 self.settle_cash(maker, share, slot)?;
             }
             self.orders[slice.order].reserved_lots.0 -= slice.lots.0;
@@ -346,6 +450,7 @@ impl Slab<'_> {
         slot: Slot,
     ) -> Result<()> {
         let owner = u32::from(hold.account);
+        self.touch(owner)?;
         self.accounts[owner].bond_atoms -= hold.bond_atoms;
         // The bond was sized for the whole life of the hold.
         let fee = i64::try_from(fee_atoms).map_err(|_| SlabError::AmountOverflow)?;

@@ -222,10 +222,14 @@ pub struct Instrument {
     pub root_funding_index: i64,
     /// Mark that the root under construction describes.
     pub root_mark: Ticks,
+    /// Slot up to which funding has accrued.
+    pub funding_slot: Slot,
+    /// Shared funding of one interval on the mark, as the Router published it.
+    pub grid_rate: SignedPpm,
+    /// Slot in which the Router computed it; 0 when there is none.
+    pub grid_slot: Slot,
     /// Reserved; zero.
-    pub padding: u32,
-    /// Reserved; zero.
-    pub reserved: [u64; 10],
+    pub reserved: [u64; 9],
 }
 assert_layout!(Instrument, 640);
 
@@ -306,7 +310,8 @@ pub struct Order {
     pub client_id: u64,
     /// Price.
     pub ticks: Ticks,
-    /// Batch in which a pending order goes live.
+    /// Pending: first batch in which it may rest. Resting: batch that was open
+    /// when it was posted.
     pub batch_epoch: u32,
 }
 assert_layout!(Order, 64);
@@ -338,6 +343,24 @@ impl Order {
     #[inline(always)]
     pub const fn is_live(&self) -> bool {
         self.side_flags & order_flags::LIVE != 0
+    }
+
+    /// Whether the order waits for a batch.
+    #[inline(always)]
+    pub const fn is_pending(&self) -> bool {
+        self.side_flags & order_flags::PENDING != 0
+    }
+
+    /// Whether the order may only reduce a position.
+    #[inline(always)]
+    pub const fn is_reduce_only(&self) -> bool {
+        self.side_flags & order_flags::REDUCE_ONLY != 0
+    }
+
+    /// Lots that no hold has reserved.
+    #[inline(always)]
+    pub const fn free_lots(&self) -> u32 {
+        self.lots.0 - self.reserved_lots.0
     }
 
     /// Whether the order may no longer trade in `slot`.

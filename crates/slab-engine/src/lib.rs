@@ -12,11 +12,15 @@
 //! | [`instruments`] | parameters and their bounds |
 //! | [`accounts`] | opening accounts, crediting deposits |
 //! | [`levels`] | price levels: ordered lookup, neighbours, best price |
-//! | [`book`] | orders at a level: rest, leave, evict |
+//! | [`book`] | orders in their queues: rest, wait, leave, evict |
 //! | [`positions`] | open, increase, reduce, flip; cost basis and realised PnL |
 //! | [`risk`] | mark, band, equity and margin |
+//! | [`funding`] | what longs and shorts pay each other |
 //! | [`matching`] | a taker meets the book |
-//! | [`orders`] | place, cancel, take: checks in order, then one change |
+//! | [`orders`] | place and take: checks in order, then one change |
+//! | [`cancels`] | orders that leave, or shrink, without a trade |
+//! | [`batches`] | pending orders, promotion, freeze |
+//! | [`aggressors`] | the tax on an aggressor's round trip |
 //! | [`holds`] | reserve, and the ends that a hold can have |
 //! | [`commits`] | commit: a hold trades and charges its capability |
 //! | [`wheel`] | expired holds end by themselves |
@@ -27,10 +31,14 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod accounts;
+pub mod aggressors;
 pub mod audit;
+pub mod batches;
 pub mod book;
+pub mod cancels;
 pub mod commits;
 pub mod deficits;
+pub mod funding;
 pub mod holds;
 pub mod instruments;
 pub mod layout;

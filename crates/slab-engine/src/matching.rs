@@ -5,13 +5,13 @@
 //! outside the band, its owner short of margin or frozen) is removed when it is met.
 //! The maker is settled fill by fill; the taker once, for the sum.
 
-use crate::layout::{Order, Trade, order_flags};
+use crate::layout::{Instrument, Order, Trade, order_flags, switches};
 use crate::releases::WARMUP_SLOTS;
 use crate::risk::{Band, Proposal};
 use crate::{Result, Slab, SlabError};
 use flagstone_interface::event::{FILLS_MAX, Fill, Traded, outcome};
 use flagstone_interface::slab::{Reservation, account_flags};
-use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms, notional_atoms};
+use flagstone_units::{Lots, Side, SignedPpm, Slot, Ticks, fee_atoms, notional_atoms};
 
 /// What happens when a taker meets an order of its own.
 #[repr(u8)]
@@ -49,6 +49,8 @@ pub(crate) struct Taker {
     pub(crate) self_trade: SelfTrade,
     pub(crate) band: Band,
     pub(crate) slot: Slot,
+    /// First bytes of the commitment that the trade reveals, for the print.
+    pub(crate) commitment: u32,
 }
 
 /// What a sweep has done so far.
@@ -96,6 +98,12 @@ impl Taker {
             self_trade: SelfTrade::CancelResting,
             band,
             slot,
+            commitment: u32::from_le_bytes([
+                hold.commitment[0],
+                hold.commitment[1],
+                hold.commitment[2],
+                hold.commitment[3],
+            ]),
         }
     }
 }
@@ -147,7 +155,14 @@ impl Slab<'_> {
         if let Some(removal) = self.refusal(&order, taker) {
             return self.turn_away(index, &order, removal, taker, swept, traded);
         }
-        let available = order.lots.0 - order.reserved_lots.0;
+        let mut available = order.free_lots();
+        if order.is_reduce_only() {
+            available = available.min(self.reducible_lots(&order));
+            if available == 0 {
+                let removal = outcome::NOT_REDUCING;
+                return self.turn_away(index, &order, removal, taker, swept, traded);
+            }
+        }
         let lots = available.min(swept.left);
         if lots == 0 {
             return Ok(());
@@ -175,9 +190,15 @@ impl Slab<'_> {
         lots: u32,
         taker: &Taker,
     ) -> Result<Option<MakerFill>> {
+        let owner = u32::from(order.account);
+        self.prepare(owner, order.position, taker.slot)?;
         let instrument = &self.instruments[taker.instrument as usize];
         let notional_atoms = notional_atoms(order.ticks, lots, instrument.atoms_per_tick);
-        let fee_atoms = fee_atoms(notional_atoms, instrument.maker_fee);
+        let mut rate = instrument.maker_fee;
+        if rate.0 < 0 && self.is_just_in_time(order, instrument) {
+            rate = SignedPpm::ZERO;
+        }
+        let fee_atoms = fee_atoms(notional_atoms, rate);
         let smallest = instrument.order_lots_min.0;
 
         let change = self.positions[order.position].trade(order.side(), lots, notional_atoms);
@@ -192,10 +213,10 @@ impl Slab<'_> {
             position,
             cash_change_atoms,
         };
-        let owner = u32::from(order.account);
-        let frozen = self.accounts[owner].flags & account_flags::FROZEN != 0
-            && !position.reduces(&self.positions[order.position]);
-        if frozen || self.check_margin(owner, &proposal).is_err() {
+        let bound =
+            self.accounts[owner].flags & account_flags::FROZEN != 0 || order.is_reduce_only();
+        let barred = bound && !position.reduces(&self.positions[order.position]);
+        if barred || self.check_margin(owner, &proposal).is_err() {
             return Ok(None);
         }
 
@@ -224,6 +245,27 @@ impl Slab<'_> {
             fee_atoms,
             outcome,
         }))
+    }
+
+    /// Lots by which an order's position can shrink on its side.
+    #[inline(never)]
+    pub(crate) fn reducible_lots(&self, order: &Order) -> u32 {
+        let lots = self.positions[order.position].lots;
+        let opposite = match order.side() {
+            Side::Bid => lots.0 < 0,
+            Side::Ask => lots.0 > 0,
+        };
+        if opposite { lots.magnitude() } else { 0 }
+    }
+
+    /// Whether an order of a designated liquidity provider was posted after the
+    /// running batch opened, and so earns no rebate (property M9).
+    #[inline(never)]
+    fn is_just_in_time(&self, order: &Order, instrument: &Instrument) -> bool {
+        instrument.has(switches::JIT_PENALTY)
+            && self.accounts[u32::from(order.account)].flags & account_flags::DLP != 0
+            && instrument.batch_epoch != 0
+            && order.batch_epoch == instrument.batch_epoch
     }
 
     /// Why an order may not trade with this taker, if so.
@@ -360,6 +402,9 @@ impl Slab<'_> {
             pool.high_water += 1;
             pool.live += 1;
         }
+        let reveal = self.instruments[order.instrument as usize]
+            .rules
+            .reveal_slots;
         self.trades[at as usize] = Trade {
             number,
             slot: taker.slot,
@@ -371,8 +416,8 @@ impl Slab<'_> {
             instrument: order.instrument,
             side: taker.side as u8,
             padding: 0,
-            reveal_slot: taker.slot,
-            commitment: 0,
+            reveal_slot: Slot(taker.slot.0.wrapping_add(reveal.0)),
+            commitment: taker.commitment,
         };
     }
 }

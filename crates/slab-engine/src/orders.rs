@@ -1,4 +1,4 @@
-//! Place, cancel, take: checks in order, then one change.
+//! Place and take: checks in order, then one change.
 //!
 //! An error may be found after part of a change was made. The programs return
 //! it, which undoes the instruction; a host that goes on after an error works
@@ -10,12 +10,12 @@ use crate::matching::{SelfTrade, Swept, Taker, crosses};
 use crate::positions::Change;
 use crate::risk::Proposal;
 use crate::{Result, Slab, SlabError};
-use flagstone_interface::event::{OrderCancelled, OrderPlaced, Traded, cancel_reason};
-use flagstone_interface::slab::account_flags;
+use flagstone_interface::event::{OrderPlaced, Traded};
+use flagstone_interface::slab::{account_flags, status};
 use flagstone_interface::{Key, event};
-use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms, notional_atoms};
+use flagstone_units::{Lots, Side, Slot, Ticks, fee_atoms, mul_ppm_floor, notional_atoms};
 
-/// Kind of an order that may rest.
+/// Kind of an order.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderKind {
@@ -23,6 +23,12 @@ pub enum OrderKind {
     Limit = 0,
     /// Rests, or is refused when it would trade.
     PostOnly = 1,
+    /// Rests; where it would trade, one tick short of that.
+    PostOnlySlide = 2,
+    /// Trades what it can at once; never rests.
+    ImmediateOrCancel = 3,
+    /// Trades all of it at once, or is refused.
+    FillOrKill = 4,
 }
 
 impl OrderKind {
@@ -31,6 +37,9 @@ impl OrderKind {
         match byte {
             0 => Some(Self::Limit),
             1 => Some(Self::PostOnly),
+            2 => Some(Self::PostOnlySlide),
+            3 => Some(Self::ImmediateOrCancel),
+            4 => Some(Self::FillOrKill),
             _ => None,
         }
     }
@@ -57,6 +66,8 @@ pub struct Place {
     pub expiry: Slot,
     /// The client's own number.
     pub client_id: u64,
+    /// May only reduce the position: it is cut to the lots that do.
+    pub reduce_only: bool,
 }
 
 /// A trade to make at once.
@@ -76,6 +87,8 @@ pub struct Take {
     pub lots: Lots,
     /// Least quantity, or nothing happens: 0 is immediate-or-cancel, `lots` fill-or-kill.
     pub lots_min: Lots,
+    /// May only reduce the position: it is cut to the lots that do.
+    pub reduce_only: bool,
 }
 
 /// What a placement did.
@@ -83,6 +96,8 @@ pub struct Take {
 pub struct Placed {
     /// The order that came to rest, unless all of it traded.
     pub rested: Option<OrderPlaced>,
+    /// Batch that the order waits for; 0 when it rests at once.
+    pub batch_epoch: u32,
     /// Whether the book was met; then the trade event says what happened.
     pub traded: bool,
     /// Orders that made room.
@@ -104,14 +119,37 @@ impl Slab<'_> {
         slot: Slot,
         traded: &mut Traded,
     ) -> Result<Placed> {
-        let account = self.traded_account(order.account, trader)?;
-        if account.flags & account_flags::FROZEN != 0 {
+        self.traded_account(order.account, trader)?;
+        self.place_checked(order, slot, traded)
+    }
+
+    /// Places an order for an account whose trader is known to have signed.
+    #[inline(always)]
+    pub(crate) fn place_checked(
+        &mut self,
+        order: &Place,
+        slot: Slot,
+        traded: &mut Traded,
+    ) -> Result<Placed> {
+        let account = &self.accounts[order.account];
+        let frozen = account.flags & account_flags::FROZEN != 0;
+        let full = u32::from(account.orders_count) >= self.header.orders_per_account_max;
+        if frozen && !order.reduce_only {
             return Err(SlabError::AccountFrozen);
         }
-        if u32::from(account.orders_count) >= self.header.orders_per_account_max {
+        let at_once = order.kind as u8 >= OrderKind::ImmediateOrCancel as u8;
+        if full && !at_once {
             return Err(SlabError::AccountOrdersFull);
         }
-        check_order(self.instrument(order.instrument)?, order.ticks, order.lots)?;
+        let instrument = self.instrument(order.instrument)?;
+        let closing = self.header.status.max(instrument.status) == status::REDUCE_ONLY;
+        check_order(instrument, order.ticks, order.lots)?;
+        if closing && !order.reduce_only {
+            return Err(SlabError::ReduceOnlyStatus);
+        }
+        if at_once {
+            return self.place_at_once(order, slot, traded);
+        }
         if order.expiry.0 != 0 && order.expiry < slot {
             return Err(SlabError::Expired);
         }
@@ -123,40 +161,131 @@ impl Slab<'_> {
         let best = instrument.books[order.side.contra().index()].best;
         let smallest = instrument.order_lots_min.0;
         let position = self.position_of(order.account, order.instrument)?;
+        self.prepare(order.account, position, slot)?;
 
         let mut placed = Placed {
             rested: None,
+            batch_epoch: 0,
             traded: false,
             evicted: Evictions::none(),
         };
-        let mut lots = order.lots.0;
-        if best != 0 && crosses(order.side, order.ticks, self.levels[best].ticks) {
-            if order.kind == OrderKind::PostOnly {
-                return Err(SlabError::WouldCross);
+        let (mut lots, mut ticks) = (order.lots.0, order.ticks);
+        if order.reduce_only {
+            lots = self.reducible(position, order.side, lots)?;
+        }
+        if best != 0 && crosses(order.side, ticks, self.levels[best].ticks) {
+            match order.kind {
+                OrderKind::PostOnly => return Err(SlabError::WouldCross),
+                OrderKind::PostOnlySlide => {
+                    ticks = self.one_tick_short(order, self.levels[best].ticks)?;
+                }
+                _ => {
+                    lots = self.cross(order, lots, position, slot, traded)?;
+                    placed.traded = true;
+                }
             }
-            lots = self.cross(order, position, slot, traded)?;
-            placed.traded = true;
         }
         if lots < smallest {
             self.drop_position_if_empty(position);
             return Ok(placed);
         }
-        self.check_open(order, position, lots)?;
         let new = NewOrder {
             account: order.account,
             position,
             instrument: order.instrument,
             side: order.side,
-            ticks: order.ticks,
+            ticks,
             lots: Lots(lots),
             expiry: order.expiry,
             slot,
             client_id: order.client_id,
+            flags: order.reduce_only as u8 * order_flags::REDUCE_ONLY,
         };
-        let index = self.rest(&new, &mut placed.evicted)?;
+        self.check_open(&new)?;
+        placed.batch_epoch = self.epoch_to_wait_for(&new);
+        let index = if placed.batch_epoch == 0 {
+            self.rest(&new, &mut placed.evicted)?
+        } else {
+            self.pend(&new, placed.batch_epoch, &mut placed.evicted)?
+        };
         let generation = self.orders[index].generation;
         placed.rested = Some(placed_event(&new, index, generation));
         Ok(placed)
+    }
+
+    /// An order that never rests is a take.
+    #[inline(never)]
+    fn place_at_once(&mut self, order: &Place, slot: Slot, traded: &mut Traded) -> Result<Placed> {
+        let take = Take {
+            account: order.account,
+            instrument: order.instrument,
+            side: order.side,
+            self_trade: order.self_trade,
+            limit: order.ticks,
+            lots: order.lots,
+            lots_min: match order.kind {
+                OrderKind::FillOrKill => order.lots,
+                _ => Lots::ZERO,
+            },
+            reduce_only: order.reduce_only,
+        };
+        self.take_checked(&take, slot, traded)?;
+        Ok(Placed {
+            rested: None,
+            batch_epoch: 0,
+            traded: true,
+            evicted: Evictions::none(),
+        })
+    }
+
+    /// Has to come before an account trades or its margin is measured: its
+    /// haircut, its leaf, and the funding of its positions are brought up to
+    /// date, and the funding of this one is paid.
+    #[inline(always)]
+    pub(crate) fn prepare(&mut self, account: u32, position: u32, slot: Slot) -> Result<()> {
+        self.touch(account)?;
+        self.accrue_positions(account, slot);
+        let stored = &self.positions[position];
+        let funding_index = self.instruments[stored.instrument as usize].funding_index;
+        if stored.funding_index != funding_index {
+            self.settle_funding(position, slot)?;
+        }
+        Ok(())
+    }
+
+    /// The part of `lots` that reduces a position beyond what orders on the
+    /// same side already do.
+    ///
+    /// # Errors
+    /// [`SlabError::NotReducing`] when none does.
+    #[inline(never)]
+    fn reducible(&self, position: u32, side: Side, lots: u32) -> Result<u32> {
+        let position = &self.positions[position];
+        let (open, opposite) = match side {
+            Side::Bid => (position.open_bid_lots, position.lots.0 < 0),
+            Side::Ask => (position.open_ask_lots, position.lots.0 > 0),
+        };
+        let room = position.lots.magnitude().saturating_sub(open.0);
+        if opposite && room > 0 {
+            Ok(lots.min(room))
+        } else {
+            Err(SlabError::NotReducing)
+        }
+    }
+
+    /// The price next to the best of the other side.
+    #[inline(never)]
+    fn one_tick_short(&self, order: &Place, best: Ticks) -> Result<Ticks> {
+        let ticks = match order.side {
+            Side::Bid => best.0 - 1,
+            Side::Ask => best.0.saturating_add(1),
+        };
+        let band = self.instruments[order.instrument as usize].price_band();
+        if ticks > 0 && band.contains(Ticks(ticks)) {
+            Ok(Ticks(ticks))
+        } else {
+            Err(SlabError::WouldCross)
+        }
     }
 
     /// Trades the crossing part of a limit order; returns what is left to rest.
@@ -164,6 +293,7 @@ impl Slab<'_> {
     fn cross(
         &mut self,
         order: &Place,
+        lots: u32,
         position: u32,
         slot: Slot,
         traded: &mut Traded,
@@ -174,8 +304,9 @@ impl Slab<'_> {
             side: order.side,
             self_trade: order.self_trade,
             limit: order.ticks,
-            lots: order.lots,
+            lots: Lots(lots),
             lots_min: Lots::ZERO,
+            reduce_only: order.reduce_only,
         };
         let swept = self.sweep_and_settle(&take, position, slot, traded)?;
         // Still crossing: the room for fills ran out, so nothing may rest.
@@ -185,9 +316,10 @@ impl Slab<'_> {
         Ok(if crossed { 0 } else { swept.left })
     }
 
-    /// Checks that an account may rest `lots` more.
+    /// Checks that an account may rest one more order.
     #[inline(always)]
-    fn check_open(&mut self, order: &Place, index: u32, lots: u32) -> Result<()> {
+    fn check_open(&mut self, order: &NewOrder) -> Result<()> {
+        let (index, lots) = (order.position, order.lots.0);
         let stored = self.positions[index];
         let mut position = stored;
         let open = match order.side {
@@ -249,13 +381,29 @@ impl Slab<'_> {
         traded: &mut Traded,
     ) -> Result<()> {
         self.traded_account(take.account, trader)?;
+        self.take_checked(take, slot, traded)
+    }
+
+    #[inline(always)]
+    fn take_checked(&mut self, take: &Take, slot: Slot, traded: &mut Traded) -> Result<()> {
         check_order(self.instrument(take.instrument)?, take.limit, take.lots)?;
         if take.lots_min > take.lots {
             return Err(SlabError::BadQuantity);
         }
         self.touch_mark(take.instrument, slot);
         let position = self.position_of(take.account, take.instrument)?;
-        let swept = self.sweep_and_settle(take, position, slot, traded)?;
+        self.prepare(take.account, position, slot)?;
+        let swept = if take.reduce_only {
+            let held = &self.positions[position];
+            let opposite = (held.lots.0 > 0) == (take.side == Side::Ask);
+            if held.lots.0 == 0 || !opposite {
+                return Err(SlabError::NotReducing);
+            }
+            let lots = Lots(take.lots.0.min(held.lots.magnitude()));
+            self.sweep_and_settle(&Take { lots, ..*take }, position, slot, traded)?
+        } else {
+            self.sweep_and_settle(take, position, slot, traded)?
+        };
         if swept.lots < take.lots_min.0 {
             return Err(SlabError::NotFilled);
         }
@@ -283,11 +431,14 @@ impl Slab<'_> {
             self_trade: take.self_trade,
             band,
             slot,
+            commitment: 0,
         };
         let swept = self.sweep(&taker, traded)?;
         let mut fee = 0;
         if swept.lots > 0 {
-            fee = self.settle_taker(&taker, &swept)?;
+            let tax = self.tax(&taker, &swept);
+            traded.tax_atoms = tax;
+            fee = self.settle_taker(&taker, &swept, tax)?;
         }
         traded.tag = Traded::TAG;
         traded.instrument = take.instrument;
@@ -301,8 +452,8 @@ impl Slab<'_> {
 
     /// Applies the sum of the fills to the taker and books the fees.
     #[inline(always)]
-    fn settle_taker(&mut self, taker: &Taker, swept: &Swept) -> Result<i64> {
-        let (fee, change) = self.taker_change(taker, swept)?;
+    fn settle_taker(&mut self, taker: &Taker, swept: &Swept, tax: u64) -> Result<i64> {
+        let (fee, change) = self.taker_change(taker, swept, tax)?;
         let cash_change_atoms = change.realised_atoms - fee;
         let proposal = Proposal {
             index: taker.position,
@@ -315,11 +466,24 @@ impl Slab<'_> {
         Ok(fee)
     }
 
-    /// The taker's fee and position after the sum of its fills.
+    /// The tax of a taker's round trip, in atoms.
     #[inline(always)]
-    pub(crate) fn taker_change(&self, taker: &Taker, swept: &Swept) -> Result<(i64, Change)> {
+    pub(crate) fn tax(&mut self, taker: &Taker, swept: &Swept) -> u64 {
+        let (side, lots) = (taker.side, swept.lots);
+        self.round_trip_tax(taker.position, side, lots, swept.notional_atoms, taker.slot)
+    }
+
+    /// The taker's fee, tax included, and position after the sum of its fills.
+    #[inline(always)]
+    pub(crate) fn taker_change(
+        &self,
+        taker: &Taker,
+        swept: &Swept,
+        tax: u64,
+    ) -> Result<(i64, Change)> {
         let instrument = &self.instruments[taker.instrument as usize];
-        let fee = fee_atoms(swept.notional_atoms, instrument.taker_fee);
+        // A tax is a part of a profit, so it is below 2^53.
+        let fee = fee_atoms(swept.notional_atoms, instrument.taker_fee) + tax as i64;
         let lots_max = instrument.position_lots_max.0;
         let stored = &self.positions[taker.position];
         let change = stored.trade(taker.side, swept.lots, swept.notional_atoms);
@@ -329,10 +493,13 @@ impl Slab<'_> {
         if worst > lots_max && worst > stored.worst_lots() {
             return Err(SlabError::PositionTooLarge);
         }
-        if !change.position.reduces(stored)
-            && self.accounts[taker.account].flags & account_flags::FROZEN != 0
-        {
-            return Err(SlabError::AccountFrozen);
+        if !change.position.reduces(stored) {
+            if self.accounts[taker.account].flags & account_flags::FROZEN != 0 {
+                return Err(SlabError::AccountFrozen);
+            }
+            if self.header.status.max(instrument.status) == status::REDUCE_ONLY {
+                return Err(SlabError::ReduceOnlyStatus);
+            }
         }
         Ok((fee, change))
     }
@@ -352,57 +519,15 @@ impl Slab<'_> {
         // and rebates down, so the sum is never negative.
         let kept = fee + swept.maker_fees_atoms;
         let kept = u64::try_from(kept).map_err(|_| SlabError::AmountOverflow)?;
-        self.header.fees_out_total.add(kept);
-        Ok(())
-    }
-
-    /// Cancels a resting order of the account whose trader key signed.
-    ///
-    /// Returns `None` and touches nothing when the handle is stale: the order
-    /// was filled or cancelled before (rule T5). What a hold has reserved of
-    /// the order stays until the hold ends, and leaves then.
-    ///
-    /// # Errors
-    /// [`SlabError::NoAccount`], [`SlabError::WrongTrader`],
-    /// [`SlabError::NotYourOrder`].
-    #[inline(always)]
-    pub fn cancel(
-        &mut self,
-        trader: &Key,
-        account: u32,
-        index: u32,
-        generation: u32,
-    ) -> Result<Option<OrderCancelled>> {
-        self.traded_account(account, trader)?;
-        let order = match self.orders.get(index) {
-            Some(order) if order.is_live() && order.generation == generation => *order,
-            _ => return Ok(None),
+        let insured = match self.header.insurance_share.0 {
+            0 => 0,
+            share => mul_ppm_floor(kept, share),
         };
-        if u32::from(order.account) != account {
-            return Err(SlabError::NotYourOrder);
+        self.header.fees_out_total.add(kept - insured);
+        if insured != 0 {
+            self.header.insurance_due_total.add(insured);
         }
-        let mut lots = order.lots.0;
-        if order.reserved_lots.0 == 0 {
-            self.leave(index);
-            self.drop_position_if_empty(order.position);
-        } else if order.side_flags & order_flags::CLOSING != 0 {
-            return Ok(None);
-        } else {
-            lots -= order.reserved_lots.0;
-            self.orders[index].side_flags |= order_flags::CLOSING;
-            self.shrink(index, Lots(lots));
-        }
-        Ok(Some(OrderCancelled {
-            tag: OrderCancelled::TAG,
-            seq: 0,
-            instrument: order.instrument,
-            side: order.side() as u8,
-            account: order.account,
-            order: index,
-            generation,
-            lots,
-            reason: cancel_reason::OWNER,
-        }))
+        Ok(())
     }
 }
 

@@ -32,6 +32,8 @@ impl Slab<'_> {
         slot: Slot,
     ) -> Result<i64> {
         self.traded_account(index, trader)?;
+        self.touch(index)?;
+        self.accrue_positions(index, slot);
         if amount_atoms == 0 || amount_atoms > self.releasable_atoms(index, slot) {
             return Err(SlabError::ReleaseTooLarge);
         }

@@ -99,6 +99,7 @@ impl Slab<'_> {
     #[inline(always)]
     pub fn touch_mark(&mut self, number: u8, slot: Slot) {
         if self.instruments[number as usize].mark_slot < slot {
+            self.accrue_funding(number, slot);
             self.move_mark(number, slot);
         }
     }
@@ -245,6 +246,9 @@ fn add_position(health: &mut Health, position: &Position, instrument: &Instrumen
         value as i64
     };
     health.equity_atoms += signed - position.cost_atoms;
+    if position.funding_index != instrument.funding_index {
+        health.equity_atoms -= position.funding_owed_atoms(instrument.funding_index);
+    }
 
     let worst = position.worst_lots();
     let at_risk = if worst == size {

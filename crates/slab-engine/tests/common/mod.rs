@@ -259,6 +259,7 @@ pub fn limit(account: u32, side: Side, ticks: u32, lots: u32) -> Place {
         lots: Lots(lots),
         expiry: Slot(0),
         client_id: 0,
+        reduce_only: false,
     }
 }
 
@@ -280,6 +281,7 @@ pub fn ioc(account: u32, side: Side, limit: u32, lots: u32) -> Take {
         limit: Ticks(limit),
         lots: Lots(lots),
         lots_min: Lots(0),
+        reduce_only: false,
     }
 }
 

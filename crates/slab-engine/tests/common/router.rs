@@ -23,6 +23,7 @@ pub fn reserve(account: u32, side: Side, limit: u32, lots: u32) -> Reserve {
         lots_min: Lots(1),
         ttl: Slot(0),
         route_id: 7,
+        commitment: [0; 32],
     }
 }
 
@@ -107,6 +108,7 @@ impl Exchange {
             cap,
             escrow_key,
             escrow,
+            reveal: None,
         };
         let trader = key_of(7, account);
         self.run(|slab| slab.commit(&trader, &commit, slot, &mut traded))?;

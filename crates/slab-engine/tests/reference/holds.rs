@@ -139,10 +139,16 @@ impl Reference {
         let limit = market.within_band(terms.side, terms.limit);
         let live: usize = self.holds.iter().map(|hold| hold.pieces.len()).sum();
         let (mut pieces, mut left, mut expiry) = (Vec::new(), terms.lots, latest);
-        for (ticks, order) in market.in_order(terms.side, limit).into_iter().take(48) {
-            if left == 0 || pieces.len() == 32 {
+        let (mut room, mut before) = (48, (0, 0));
+        for (ticks, order) in market.in_order(terms.side, limit).into_iter().take(160) {
+            if left == 0 || room == 0 || pieces.len() == 32 {
                 break;
             }
+            // A run of one account's orders at a price counts as its first.
+            if before == (ticks, order.account) {
+                continue;
+            }
+            (before, room) = ((ticks, order.account), room - 1);
             let lots = (order.lots - self.reserved(order.handle)).min(left);
             let barred = order.closing
                 || order.is_expired(slot)

@@ -31,6 +31,7 @@ impl Run {
                 _ => Slot(0),
             },
             route_id: u64::from(raw.option >> 14),
+            commitment: [0; 32],
         };
         let expected = self.model.reserve(&order, self.engine.slot);
         match (self.engine.reserve(&order), expected) {

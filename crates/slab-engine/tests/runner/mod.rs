@@ -180,6 +180,7 @@ impl Run {
             lots: self.lots(raw),
             expiry: Slot(expiry),
             client_id: u64::from(raw.option),
+            reduce_only: false,
         };
         let expected = self.model.place(&order, self.engine.slot);
         let got = self.engine.place(&order);
@@ -228,6 +229,7 @@ impl Run {
                 2 => Lots(lots.0 + 1),
                 _ => Lots(0),
             },
+            reduce_only: false,
         };
         let expected = self.model.take(&take, self.engine.slot);
         match (self.engine.take(&take), expected) {
