@@ -101,6 +101,7 @@ fn rest(slab: &mut Slab<'_>, maker: u32, side: Side, ticks: u32, slot: Slot) -> 
         lots: Lots(LOTS),
         expiry: Slot::ZERO,
         client_id: 0,
+        reduce_only: false,
     };
     let trader: Key = slab.accounts[maker].trader;
     let mut traded: Traded = bytemuck::Zeroable::zeroed();

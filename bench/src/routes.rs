@@ -177,9 +177,11 @@ impl Routes {
                     lots_min: Lots(lots),
                     ttl: Slot::ZERO,
                     route_id: 0,
+                    commitment: [0; 32],
                 },
                 hold: HoldHandle::next(&data).context("no free hold")?,
                 cap: 0,
+                salt: None,
                 max_charge_atoms: FUNDS / 8,
             });
         }

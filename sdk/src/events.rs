@@ -6,7 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flagstone_interface::event::Event;
+use flagstone_interface::event::{Event, decode_all};
 
 /// Prefix of a data record in a transaction's log.
 const DATA: &str = "Program data: ";
@@ -28,7 +28,7 @@ pub fn decode(logs: &[String]) -> Vec<Event> {
             && inside
         {
             let bytes = STANDARD.decode(record).unwrap_or_default();
-            events.extend(Event::decode(&bytes));
+            events.extend(decode_all(&bytes));
         }
     }
     events

@@ -16,7 +16,7 @@
 use crate::address;
 use crate::slab::{self, HoldHandle};
 use flagstone_interface::instruction::router as number;
-use flagstone_slab_engine::holds::Reserve;
+use flagstone_slab_engine::holds::{Reserve, Reveal};
 use flagstone_units::Side;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
@@ -43,7 +43,7 @@ pub enum RouteError {
 pub struct RouteLeg {
     /// The slab.
     pub slab: Address,
-    /// What to reserve; its route id is set by the route.
+    /// What to reserve; its route id and commitment are set by the route.
     pub reserve: Reserve,
     /// The hold that the reserve will make: [`HoldHandle::upcoming`] of the slab,
     /// in the order of the legs.
@@ -51,8 +51,22 @@ pub struct RouteLeg {
     /// Capability record of the escrow to use; must not be live, and legs on
     /// one slab need one each.
     pub cap: u8,
+    /// Salt of a commitment to the leg's terms, which commit then reveals.
+    pub salt: Option<[u8; 16]>,
     /// Most that the hold may charge, in atoms.
     pub max_charge_atoms: u64,
+}
+
+impl RouteLeg {
+    /// What commit has to reveal.
+    fn reveal(&self) -> Option<Reveal> {
+        Some(Reveal {
+            lots: self.reserve.lots,
+            limit: self.reserve.limit,
+            salt: self.salt?,
+            sha256: |bytes| solana_sha256_hasher::hash(bytes).to_bytes(),
+        })
+    }
 }
 
 /// An order over several slabs.
@@ -98,6 +112,13 @@ impl Route {
         }
         for leg in &mut legs {
             leg.reserve.route_id = route_id;
+            let Reserve {
+                instrument, side, ..
+            } = leg.reserve;
+            let commitment = leg
+                .reveal()
+                .map(|reveal| reveal.digest(route_id, instrument, side));
+            leg.reserve.commitment = commitment.unwrap_or_default();
         }
         // Holds are made in the order in which the caller foresaw them. The
         // Router wants legs ascending, so that nothing is named twice.
@@ -187,7 +208,16 @@ impl Route {
         let commit = |leg: &RouteLeg| {
             let escrow = address::escrow(&leg.slab, &self.owner, &self.mint);
             let account = leg.reserve.account as u16;
-            slab::commit(&leg.slab, &self.trader, &escrow, account, leg.hold, leg.cap)
+            let reveal = leg.reveal();
+            slab::commit(
+                &leg.slab,
+                &self.trader,
+                &escrow,
+                account,
+                leg.hold,
+                leg.cap,
+                reveal.as_ref(),
+            )
         };
         self.legs.iter().map(commit).collect()
     }

@@ -4,10 +4,11 @@ use crate::address;
 use flagstone_interface::Record;
 use flagstone_interface::instruction::slab as number;
 use flagstone_interface::slab::{PoolId, Reservation, SlabHeader, item_at, next_generation};
-use flagstone_slab_engine::holds::Reserve;
+use flagstone_slab_engine::holds::{Reserve, Reveal};
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::orders::{Place, Take};
 use flagstone_slab_engine::{Capacities, SlabSize};
+use flagstone_units::Side;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_system_interface::instruction as system;
@@ -155,12 +156,140 @@ pub fn place(slab: &Address, trader: &Address, order: &Place) -> Instruction {
         order.side as u8,
         order.kind as u8,
         order.self_trade as u8,
+        order.reduce_only as u8,
     ]);
     for word in [order.ticks.0, order.lots.0, order.expiry.0] {
         data.extend(word.to_le_bytes());
     }
     data.extend(order.client_id.to_le_bytes());
     instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
+
+/// Cancels the live order `handle` and places another in its stead; the
+/// account's session key signs. Fails when the order is gone.
+pub fn replace(slab: &Address, trader: &Address, handle: (u32, u32), order: &Place) -> Instruction {
+    let place = place(slab, trader, order);
+    let mut data = vec![number::REPLACE];
+    data.extend(handle.0.to_le_bytes());
+    data.extend(handle.1.to_le_bytes());
+    data.extend(&place.data[1..]);
+    Instruction { data, ..place }
+}
+
+/// Cancels `cancels` and places `places`, all of `account` and `instrument`,
+/// in one instruction, 32 in all; the account's session key signs.
+pub fn batch_update(
+    slab: &Address,
+    trader: &Address,
+    (account, instrument): (u16, u8),
+    cancels: &[(u32, u32)],
+    places: &[Place],
+) -> Instruction {
+    let mut data = vec![number::BATCH_UPDATE];
+    data.extend(account.to_le_bytes());
+    data.push(instrument);
+    data.extend((cancels.len() as u32 * 8).to_le_bytes());
+    for (order, generation) in cancels {
+        data.extend(order.to_le_bytes());
+        data.extend(generation.to_le_bytes());
+    }
+    data.extend((places.len() as u32 * 24).to_le_bytes());
+    for order in places {
+        // What follows account and instrument in a placement of its own.
+        data.extend(&self::place(slab, trader, order).data[4..]);
+    }
+    instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
+
+/// Takes `lots` off a resting order, which keeps its place in the queue; the
+/// account's session key signs.
+pub fn reduce(
+    slab: &Address,
+    trader: &Address,
+    account: u16,
+    handle: (u32, u32),
+    lots: u32,
+) -> Instruction {
+    let mut data = vec![number::REDUCE];
+    data.extend(account.to_le_bytes());
+    for word in [handle.0, handle.1, lots] {
+        data.extend(word.to_le_bytes());
+    }
+    instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
+
+/// Cancels orders of an account, newest first, 32 at most; the account's
+/// session key signs. `None` stands for every instrument, or both sides.
+pub fn cancel_all(
+    slab: &Address,
+    trader: &Address,
+    account: u16,
+    instrument: Option<u8>,
+    side: Option<Side>,
+    most: u8,
+) -> Instruction {
+    let mut data = vec![number::CANCEL_ALL];
+    data.extend(account.to_le_bytes());
+    let side = side.map_or(255, |side| side as u8);
+    data.extend([instrument.unwrap_or(255), side, most]);
+    instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
+
+/// Sets the slot after which anyone may cancel the account's orders, 0 for
+/// off; the account's session key signs.
+pub fn set_dead_man(
+    slab: &Address,
+    trader: &Address,
+    account: u16,
+    dead_man_slot: u32,
+) -> Instruction {
+    let mut data = vec![number::SET_DEAD_MAN];
+    data.extend(account.to_le_bytes());
+    data.extend(dead_man_slot.to_le_bytes());
+    instruction(data, slab, AccountMeta::new_readonly(*trader, true))
+}
+
+/// Cancels orders of an account whose dead-man slot has passed. Anyone may
+/// send it.
+pub fn cancel_dead_man(slab: &Address, account: u16, most: u8) -> Instruction {
+    let mut data = vec![number::CANCEL_DEAD_MAN];
+    data.extend(account.to_le_bytes());
+    data.push(most);
+    crank(data, slab)
+}
+
+/// Removes expired orders among `count` records from `first`. Anyone may send
+/// it.
+pub fn expire_orders(slab: &Address, first: u32, count: u16) -> Instruction {
+    let mut data = vec![number::EXPIRE_ORDERS];
+    data.extend(first.to_le_bytes());
+    data.extend(count.to_le_bytes());
+    crank(data, slab)
+}
+
+/// Opens the batch of this window, or goes on promoting pending orders, `most`
+/// of them, 16 at most. Anyone may send it.
+pub fn batch_open(slab: &Address, instrument: u8, most: u8) -> Instruction {
+    crank(vec![number::BATCH_OPEN, instrument, most], slab)
+}
+
+/// Accrues funding and takes the Router's shared rate from `grid`, if given.
+/// Anyone may send it.
+pub fn update_funding(slab: &Address, instrument: u8, grid: Option<&Address>) -> Instruction {
+    let mut update = crank(vec![number::UPDATE_FUNDING, instrument], slab);
+    // An absent account is written as the program itself.
+    let grid = grid.copied().unwrap_or(address::SLAB);
+    update.accounts.push(AccountMeta::new_readonly(grid, false));
+    update
+}
+
+/// An instruction of a crank: nothing but the slab.
+fn crank(data: Vec<u8>, slab: &Address) -> Instruction {
+    Instruction {
+        program_id: address::SLAB,
+        accounts: vec![AccountMeta::new(*slab, false)],
+        data,
+    }
 }
 
 /// Cancels a resting order by its handle; the account's session key signs.
@@ -184,7 +313,12 @@ pub fn cancel(
 pub fn take(slab: &Address, trader: &Address, take: &Take) -> Instruction {
     let mut data = vec![number::TAKE];
     data.extend((take.account as u16).to_le_bytes());
-    data.extend([take.instrument, take.side as u8, take.self_trade as u8]);
+    data.extend([
+        take.instrument,
+        take.side as u8,
+        take.self_trade as u8,
+        take.reduce_only as u8,
+    ]);
     for word in [take.limit.0, take.lots.0, take.lots_min.0] {
         data.extend(word.to_le_bytes());
     }
@@ -200,11 +334,17 @@ pub fn reserve(slab: &Address, trader: &Address, order: &Reserve) -> Instruction
         data.extend(word.to_le_bytes());
     }
     data.extend(order.route_id.to_le_bytes());
+    if order.commitment == [0; 32] {
+        data.push(0);
+    } else {
+        data.push(1);
+        data.extend(order.commitment);
+    }
     instruction(data, slab, AccountMeta::new_readonly(*trader, true))
 }
 
-/// Trades a hold against the capability `cap` of `escrow`; the account's
-/// session key signs.
+/// Trades a hold against the capability `cap` of `escrow`, revealing its terms
+/// when it was made with a commitment; the account's session key signs.
 pub fn commit(
     slab: &Address,
     trader: &Address,
@@ -212,12 +352,19 @@ pub fn commit(
     account: u16,
     hold: HoldHandle,
     cap: u8,
+    reveal: Option<&Reveal>,
 ) -> Instruction {
     let mut data = vec![number::COMMIT];
     data.extend(account.to_le_bytes());
     data.extend(hold.index.to_le_bytes());
     data.extend(hold.generation.to_le_bytes());
     data.push(cap);
+    data.push(u8::from(reveal.is_some()));
+    if let Some(reveal) = reveal {
+        data.extend(reveal.lots.0.to_le_bytes());
+        data.extend(reveal.limit.0.to_le_bytes());
+        data.extend(reveal.salt);
+    }
     let mut commit = instruction(data, slab, AccountMeta::new_readonly(*trader, true));
     commit
         .accounts
@@ -246,12 +393,7 @@ pub fn expire_holds(slab: &Address, first: u32, count: u16) -> Instruction {
     let mut data = vec![number::EXPIRE_HOLDS];
     data.extend(first.to_le_bytes());
     data.extend(count.to_le_bytes());
-    let accounts = vec![AccountMeta::new(*slab, false)];
-    Instruction {
-        program_id: address::SLAB,
-        accounts,
-        data,
-    }
+    crank(data, slab)
 }
 
 /// Frees the record of a hold that the Router has booked. Anyone may send it.

@@ -141,6 +141,7 @@ impl Call {
             lots: Lots(lots),
             expiry: Slot::ZERO,
             client_id: id,
+            reduce_only: false,
         })
     }
 }
@@ -155,5 +156,6 @@ fn taking(account: u32, side: Side, limit: u32, lots: u32) -> Take {
         limit: Ticks(limit),
         lots: Lots(lots),
         lots_min: Lots(0),
+        reduce_only: false,
     }
 }

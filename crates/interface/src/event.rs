@@ -1,8 +1,8 @@
-//! Events: one log record per instruction, in borsh layout.
+//! Events, in borsh layout.
 //!
-//! An event is written with `sol_log_data` as one byte string: a tag byte and
-//! then its fields in little-endian order without padding, which is also their
-//! borsh encoding. Every event carries the slab's sequence number; a gap tells
+//! An event is a tag byte and then its fields in little-endian order without
+//! padding, which is also their borsh encoding. One or more of them, one after
+//! the other, are written with `sol_log_data` as one byte string. Every event carries the slab's sequence number; a gap tells
 //! a reader that a record was cut from the log and has to be healed from the
 //! account. The slot is the one of the transaction and is not repeated.
 
@@ -585,8 +585,67 @@ pub enum Event {
     AuthoritySet(AuthoritySet),
 }
 
+/// The encoded length of an event of variable length whose bytes start here.
+fn whole_length<T: Pod>(bytes: &[u8], encoded: fn(&T) -> usize) -> usize {
+    let mut event = T::zeroed();
+    let room = bytemuck::bytes_of_mut(&mut event);
+    let some = room.len().min(bytes.len());
+    room[..some].copy_from_slice(&bytes[..some]);
+    encoded(&event)
+}
+
+/// The encoded length of the event whose bytes start here.
+fn length(bytes: &[u8]) -> Option<usize> {
+    use core::mem::size_of;
+    Some(match *bytes.first()? {
+        SlabInitialized::TAG => size_of::<SlabInitialized>(),
+        InstrumentAdded::TAG => size_of::<InstrumentAdded>(),
+        AccountOpened::TAG => size_of::<AccountOpened>(),
+        AccountSynced::TAG => size_of::<AccountSynced>(),
+        OrderPlaced::TAG => size_of::<OrderPlaced>(),
+        OrderCancelled::TAG => size_of::<OrderCancelled>(),
+        HoldEnded::TAG => size_of::<HoldEnded>(),
+        HoldFreed::TAG => size_of::<HoldFreed>(),
+        Released::TAG => size_of::<Released>(),
+        OrderReduced::TAG => size_of::<OrderReduced>(),
+        OrderPending::TAG => size_of::<OrderPending>(),
+        OrderPromoted::TAG => size_of::<OrderPromoted>(),
+        BatchOpened::TAG => size_of::<BatchOpened>(),
+        MarkUpdated::TAG => size_of::<MarkUpdated>(),
+        FundingUpdated::TAG => size_of::<FundingUpdated>(),
+        Liquidated::TAG => size_of::<Liquidated>(),
+        Deleveraged::TAG => size_of::<Deleveraged>(),
+        DeficitRecognised::TAG => size_of::<DeficitRecognised>(),
+        DeficitAllocated::TAG => size_of::<DeficitAllocated>(),
+        RootPublished::TAG => size_of::<RootPublished>(),
+        TermsProposed::TAG => size_of::<TermsProposed>(),
+        TermsApplied::TAG => size_of::<TermsApplied>(),
+        StatusSet::TAG => size_of::<StatusSet>(),
+        DlpSet::TAG => size_of::<DlpSet>(),
+        LimitsSet::TAG => size_of::<LimitsSet>(),
+        AccountClosed::TAG => size_of::<AccountClosed>(),
+        AccountFreed::TAG => size_of::<AccountFreed>(),
+        DeadManSet::TAG => size_of::<DeadManSet>(),
+        AuthoritySet::TAG => size_of::<AuthoritySet>(),
+        Held::TAG => whole_length(bytes, |held: &Held| held.as_bytes().len()),
+        Traded::TAG => whole_length(bytes, |traded: &Traded| traded.as_bytes().len()),
+        _ => return None,
+    })
+}
+
+/// The events of one log record, in order. Ends early at bytes that are no
+/// event of ours.
+pub fn decode_all(record: &[u8]) -> impl Iterator<Item = Event> + '_ {
+    let mut rest = record;
+    core::iter::from_fn(move || {
+        let (event, after) = rest.split_at_checked(length(rest)?)?;
+        rest = after;
+        Event::decode(event)
+    })
+}
+
 impl Event {
-    /// Decodes one log record; `None` when it is none of ours or is cut short.
+    /// Decodes one event; `None` when it is none of ours or is cut short.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         fn exact<T: Pod>(bytes: &[u8]) -> Option<T> {
             bytemuck::try_pod_read_unaligned(bytes).ok()
@@ -681,7 +740,9 @@ impl Event {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
+    use std::vec::Vec;
 
     #[test]
     fn a_trade_survives_encoding_and_a_cut_one_is_refused() {
@@ -702,6 +763,35 @@ mod tests {
         assert!(Event::decode(&bytes[..bytes.len() - 1]).is_none());
         assert!(Event::decode(&[]).is_none());
         assert!(Event::decode(&[99; 40]).is_none());
+    }
+
+    #[test]
+    fn a_record_of_several_events_is_read_in_order() {
+        let freed = HoldFreed {
+            tag: HoldFreed::TAG,
+            seq: 1,
+            hold: 4,
+        };
+        let mut traded = Traded::zeroed();
+        (traded.tag, traded.seq) = (Traded::TAG, 2);
+        assert!(traded.push(Fill::zeroed()));
+        let last = OrderReduced {
+            tag: OrderReduced::TAG,
+            seq: 3,
+            ..OrderReduced::zeroed()
+        };
+        let mut record = bytemuck::bytes_of(&freed).to_vec();
+        record.extend(traded.as_bytes());
+        record.extend(bytemuck::bytes_of(&last));
+        let seqs = |bytes: &[u8]| {
+            decode_all(bytes)
+                .map(|event| event.seq())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(seqs(&record), [1, 2, 3]);
+        assert_eq!(seqs(&record[..record.len() - 1]), [1, 2]);
+        record.push(99);
+        assert_eq!(seqs(&record), [1, 2, 3]);
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Slab<'_> {
                 cancel_reason::NO_ROOM
             }
         };
-        if let Some(event) = self.withdraw(index, reason) {
+        if let Some(event) = self.withdraw_next(index, reason) {
             batch.cancelled[batch.cancelled_count] = event;
             batch.cancelled_count += 1;
         }

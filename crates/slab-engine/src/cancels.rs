@@ -77,6 +77,31 @@ impl Slab<'_> {
         generation: u32,
     ) -> Result<Option<OrderCancelled>> {
         self.traded_account(account, trader)?;
+        self.cancel_checked(account, index, generation)
+    }
+
+    /// As [`Slab::cancel`], for an instruction that has checked the trader and
+    /// cancels more than one order.
+    ///
+    /// # Errors
+    /// [`SlabError::NotYourOrder`].
+    #[inline(never)]
+    pub fn cancel_next(
+        &mut self,
+        account: u32,
+        index: u32,
+        generation: u32,
+    ) -> Result<Option<OrderCancelled>> {
+        self.cancel_checked(account, index, generation)
+    }
+
+    #[inline(always)]
+    fn cancel_checked(
+        &mut self,
+        account: u32,
+        index: u32,
+        generation: u32,
+    ) -> Result<Option<OrderCancelled>> {
         match self.own_order(account, index, generation) {
             Ok(()) => Ok(self.withdraw(index, cancel_reason::OWNER)),
             Err(SlabError::NoOrder) => Ok(None),
@@ -99,10 +124,17 @@ impl Slab<'_> {
         }
     }
 
+    /// As [`Slab::withdraw`], shared by everything that is not the cancelling
+    /// of one order.
+    #[inline(never)]
+    pub(crate) fn withdraw_next(&mut self, index: u32, reason: u8) -> Option<OrderCancelled> {
+        self.withdraw(index, reason)
+    }
+
     /// Takes an order out as far as no hold has reserved it; `None` when that
     /// happened before.
     #[inline(always)]
-    pub(crate) fn withdraw(&mut self, index: u32, reason: u8) -> Option<OrderCancelled> {
+    fn withdraw(&mut self, index: u32, reason: u8) -> Option<OrderCancelled> {
         let order = self.orders[index];
         let mut lots = order.lots.0;
         if order.reserved_lots.0 == 0 {
@@ -155,7 +187,7 @@ impl Slab<'_> {
                 .instrument
                 .is_none_or(|instrument| instrument == order.instrument)
                 && which.side.is_none_or(|side| side == order.side());
-            if meant && let Some(event) = self.withdraw(index, reason) {
+            if meant && let Some(event) = self.withdraw_next(index, reason) {
                 cancelled.push(event);
             }
             index = next;
@@ -188,7 +220,7 @@ impl Slab<'_> {
         }
         let smallest = self.instruments[order.instrument as usize].order_lots_min;
         if order.lots.0 - lots.0 < smallest.0 {
-            let gone = self.withdraw(index, cancel_reason::OWNER);
+            let gone = self.withdraw_next(index, cancel_reason::OWNER);
             return gone.map(Reduced::Cancelled).ok_or(SlabError::NoOrder);
         }
         self.shrink(index, lots);
@@ -219,9 +251,9 @@ impl Slab<'_> {
     ) -> Result<(OrderCancelled, Placed)> {
         self.traded_account(order.account, trader)?;
         self.own_order(order.account, handle.0, handle.1)?;
-        let gone = self.withdraw(handle.0, cancel_reason::REPLACED);
+        let gone = self.withdraw_next(handle.0, cancel_reason::REPLACED);
         let gone = gone.ok_or(SlabError::NoOrder)?;
-        Ok((gone, self.place_checked(order, slot, traded)?))
+        Ok((gone, self.place_next(order, slot, traded)?))
     }
 
     /// Sets the slot after which anyone may cancel the account's orders; 0
@@ -280,7 +312,7 @@ impl Slab<'_> {
             let due = self.orders.get(index).is_some_and(|order| {
                 order.is_live() && order.is_expired(slot) && order.reserved_lots.0 == 0
             });
-            if due && let Some(event) = self.withdraw(index, cancel_reason::EXPIRED) {
+            if due && let Some(event) = self.withdraw_next(index, cancel_reason::EXPIRED) {
                 cancelled.push(event);
             }
         }

@@ -104,6 +104,14 @@ pub struct Placed {
     pub evicted: Evictions,
 }
 
+impl Placed {
+    /// Whether the order came to rest and nothing else happened.
+    #[inline(always)]
+    pub const fn is_plain(&self) -> bool {
+        !self.traded && self.batch_epoch == 0 && self.evicted.count == 0
+    }
+}
+
 impl Slab<'_> {
     /// Places an order for the account whose trader key signed.
     ///
@@ -120,6 +128,16 @@ impl Slab<'_> {
         traded: &mut Traded,
     ) -> Result<Placed> {
         self.traded_account(order.account, trader)?;
+        self.place_checked(order, slot, traded)
+    }
+
+    /// As [`Slab::place`], for instructions that do more than place one order:
+    /// they share one copy of the code.
+    ///
+    /// # Errors
+    /// Those of [`Slab::place`], but for the account's.
+    #[inline(never)]
+    pub fn place_next(&mut self, order: &Place, slot: Slot, traded: &mut Traded) -> Result<Placed> {
         self.place_checked(order, slot, traded)
     }
 

@@ -126,6 +126,51 @@ impl AnchorAccount for EscrowAccount {
 
 impl anchor_lang::IdlAccountType for EscrowAccount {}
 
+/// Any record of the slab's Router.
+pub struct RouterRecord {
+    view: AccountView,
+}
+
+impl RouterRecord {
+    /// The record in it, after checking that `router` owns it; `None` when it
+    /// is another record.
+    pub fn read<T: Record>(&self, router: &Key) -> Result<Option<&T>, Error> {
+        if !key_eq(self.view.owner().as_array(), router) {
+            return Err(fail(SlabError::WrongRecord));
+        }
+        // SAFETY: the account is not this program's, so nothing here writes
+        // it, and no other program runs before this instruction ends.
+        let data = unsafe { self.view.borrow_unchecked() };
+        Ok(T::read(data))
+    }
+
+    /// Address of the account.
+    pub fn key(&self) -> &Key {
+        self.view.address().as_array()
+    }
+}
+
+impl Deref for RouterRecord {
+    type Target = AccountView;
+    fn deref(&self) -> &AccountView {
+        &self.view
+    }
+}
+
+impl AnchorAccount for RouterRecord {
+    type Data = AccountView;
+
+    fn load(view: AccountView) -> Result<Self, Error> {
+        Ok(Self { view })
+    }
+
+    fn account(&self) -> &AccountView {
+        &self.view
+    }
+}
+
+impl anchor_lang::IdlAccountType for RouterRecord {}
+
 /// The current slot.
 #[inline(always)]
 pub fn current_slot() -> Result<Slot, Error> {

@@ -106,8 +106,9 @@ pub mod flagstone_slab {
         hold: u32,
         generation: u32,
         cap: u8,
+        reveal: Option<RevealArgs>,
     ) -> Result<()> {
-        commit::run(ctx, account, hold, generation, cap)
+        commit::run(ctx, account, hold, generation, cap, reveal)
     }
 
     /// Ends a hold without trading; a stale handle is ignored.
@@ -139,5 +140,89 @@ pub mod flagstone_slab {
     #[discrim = 12]
     pub fn release(ctx: &mut Context<Trade>, account: u16, amount_atoms: u64) -> Result<()> {
         release::run(ctx, account, amount_atoms)
+    }
+
+    /// Cancels orders of an account, newest first: of one instrument or all
+    /// (255), of one side or both (255), `most` at most, 32 per instruction.
+    #[discrim = 13]
+    pub fn cancel_all(
+        ctx: &mut Context<Trade>,
+        account: u16,
+        instrument: u8,
+        side: u8,
+        most: u8,
+    ) -> Result<()> {
+        cancel_all::cancel_all(ctx, account, instrument, side, most)
+    }
+
+    /// Cancels an order, which has to be live, and places another.
+    #[discrim = 14]
+    pub fn replace(
+        ctx: &mut Context<Trade>,
+        order: u32,
+        generation: u32,
+        new: PlaceArgs,
+    ) -> Result<()> {
+        replace::run(ctx, order, generation, new)
+    }
+
+    /// Takes lots off a resting order, which keeps its place in the queue.
+    #[discrim = 15]
+    pub fn reduce(
+        ctx: &mut Context<Trade>,
+        account: u16,
+        order: u32,
+        generation: u32,
+        lots: u32,
+    ) -> Result<()> {
+        reduce::run(ctx, account, order, generation, lots)
+    }
+
+    /// Cancels and places several orders of one instrument: `cancels` is 8
+    /// bytes per order (order, generation), `places` 24 bytes per order (the
+    /// fields of a placement after account and instrument), 32 in all.
+    #[discrim = 16]
+    pub fn batch_update(
+        ctx: &mut Context<Trade>,
+        account: u16,
+        instrument: u8,
+        cancels: &[u8],
+        places: &[u8],
+    ) -> Result<()> {
+        batch_update::run(ctx, account, instrument, cancels, places)
+    }
+
+    /// Sets the slot after which anyone may cancel the account's orders; 0 is off.
+    #[discrim = 17]
+    pub fn set_dead_man(ctx: &mut Context<Trade>, account: u16, dead_man_slot: u32) -> Result<()> {
+        cancel_all::set_dead_man(ctx, account, dead_man_slot)
+    }
+
+    /// Cancels orders of an account whose dead-man slot has passed.
+    /// Permissionless.
+    #[discrim = 18]
+    pub fn cancel_dead_man(ctx: &mut Context<Crank>, account: u16, most: u8) -> Result<()> {
+        cancel_all::cancel_dead_man(ctx, account, most)
+    }
+
+    /// Removes expired orders among `count` records from `first`.
+    /// Permissionless.
+    #[discrim = 19]
+    pub fn expire_orders(ctx: &mut Context<Crank>, first: u32, count: u16) -> Result<()> {
+        cancel_all::expire_orders(ctx, first, count)
+    }
+
+    /// Opens the batch of this window, or goes on promoting pending orders.
+    /// Permissionless.
+    #[discrim = 20]
+    pub fn batch_open(ctx: &mut Context<Crank>, instrument: u8, most: u8) -> Result<()> {
+        batch_open::run(ctx, instrument, most)
+    }
+
+    /// Accrues funding and takes the Router's shared rate, if given.
+    /// Permissionless.
+    #[discrim = 22]
+    pub fn update_funding(ctx: &mut Context<UpdateFunding>, instrument: u8) -> Result<()> {
+        update_funding::run(ctx, instrument)
     }
 }

@@ -335,6 +335,7 @@ impl Member {
             lots: Lots(lots),
             expiry: Slot::ZERO,
             client_id: 0,
+            reduce_only: false,
         }
     }
 
@@ -348,6 +349,7 @@ impl Member {
             limit: Ticks(limit),
             lots: Lots(lots),
             lots_min: Lots(lots_min),
+            reduce_only: false,
         }
     }
 }

@@ -127,9 +127,11 @@ impl Market {
                 lots_min: Lots(lots),
                 ttl: Slot(ttl),
                 route_id: 0,
+                commitment: [0; 32],
             },
             hold: HoldHandle::next(&data).expect("a free hold"),
             cap: 0,
+            salt: None,
             max_charge_atoms: CHARGE_MAX,
         }
     }

@@ -97,13 +97,16 @@ fn bytes_that_name_no_side_kind_or_mode() {
         &trader,
         &member.taking(Side::Bid, MARK, 5, 0),
     );
-    // Tag, account (2), instrument, then side, kind, self-trade mode; a take has no kind.
+    // Tag, account (2), instrument, then side, kind, self-trade mode; reduce-only;
+    // a take has no kind.
     for (instruction, at, first) in [
         (&place, 4, 2),
-        (&place, 5, 2),
+        (&place, 5, 5),
         (&place, 6, 3),
+        (&place, 7, 2),
         (&take, 4, 2),
         (&take, 5, 3),
+        (&take, 6, 2),
     ] {
         for byte in [first, 128, 255] {
             let mut bad = instruction.clone();

@@ -88,6 +88,7 @@ impl Bench {
             cap: 0,
             escrow_key: &self.escrow_key,
             escrow: &escrow,
+            reveal: None,
         };
         let mut traded: Traded = bytemuck::Zeroable::zeroed();
         slab.commit(&self.trader, &commit, self.slot, &mut traded)?;

@@ -61,9 +61,11 @@ fn route(exchange: &Exchange, seats: &[Seat], taker: &Member, lots: u32) -> Rout
                 lots_min: Lots(lots),
                 ttl: Slot(0),
                 route_id: 0,
+                commitment: [0; 32],
             },
             hold: HoldHandle::next(&exchange.session.data(&seat.slab)).expect("a slab"),
             cap: 0,
+            salt: None,
             max_charge_atoms: 5_000 * QUOTE,
         })
         .collect();

@@ -149,6 +149,7 @@ fn x4_nobody_opens_a_route_with_anothers_money() {
         other.account,
         leg.hold,
         0,
+        None,
     );
     let session = &mut market.exchange.session;
     refused(

@@ -89,9 +89,11 @@ impl Stage {
                         lots_min: Lots(part.lots),
                         ttl: Slot(ttl),
                         route_id,
+                        commitment: [0; 32],
                     },
                     hold: holds[part.at][nth],
                     cap: nth as u8,
+                    salt: None,
                     max_charge_atoms: CHARGE_MAX,
                 }
             })
@@ -120,7 +122,9 @@ impl Stage {
             let seat = erin.seats.iter().find(|seat| seat.slab == leg.slab);
             let escrow = seat.map_or(erin.member.escrow, |seat| seat.escrow);
             let account = leg.reserve.account as u16;
-            slab::commit(&leg.slab, &trader, &escrow, account, leg.hold, leg.cap)
+            slab::commit(
+                &leg.slab, &trader, &escrow, account, leg.hold, leg.cap, None,
+            )
         };
         parts.iter().map(commit).collect()
     }

@@ -4,6 +4,8 @@ use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
 use flagstone_interface::event::Traded;
 use flagstone_slab_engine::commits;
+use flagstone_slab_engine::holds::Reveal;
+use flagstone_units::{Lots, Ticks};
 
 /// Accounts of `commit`.
 #[derive(Accounts)]
@@ -17,6 +19,17 @@ pub struct Commit {
     pub escrow: EscrowAccount,
 }
 
+/// Terms that a hold was committed to.
+#[derive(Clone, Copy, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct RevealArgs {
+    /// Quantity that was asked for.
+    pub lots: u32,
+    /// Worst price that was asked for.
+    pub limit_ticks: u32,
+    /// Salt of the commitment.
+    pub salt: [u8; 16],
+}
+
 #[inline(never)]
 pub fn run(
     ctx: &mut Context<Commit>,
@@ -24,6 +37,7 @@ pub fn run(
     hold: u32,
     generation: u32,
     cap: u8,
+    reveal: Option<RevealArgs>,
 ) -> Result<()> {
     require_top_level()?;
     let slot = current_slot()?;
@@ -42,6 +56,12 @@ pub fn run(
         cap,
         escrow_key: ctx.accounts.escrow.key(),
         escrow,
+        reveal: reveal.map(|terms| Reveal {
+            lots: Lots(terms.lots),
+            limit: Ticks(terms.limit_ticks),
+            salt: terms.salt,
+            sha256,
+        }),
     };
     let mut traded = Traded::zeroed();
     slab.commit(trader, &commit, slot, &mut traded)

@@ -1,12 +1,12 @@
 use crate::access::{current_slot, fail, require_top_level};
-use crate::instructions::Trade;
-use crate::log;
+use crate::instructions::{Trade, flag};
+use crate::log::{self, Record};
 use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
 use flagstone_interface::event::Traded;
-use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::matching::SelfTrade;
-use flagstone_slab_engine::orders::{OrderKind, Place};
+use flagstone_slab_engine::orders::{OrderKind, Place, Placed};
+use flagstone_slab_engine::{Slab, SlabError};
 use flagstone_units::{Lots, Side, Slot, Ticks};
 
 /// An order to place.
@@ -18,10 +18,13 @@ pub struct PlaceArgs {
     pub instrument: u8,
     /// 0 bid, 1 ask.
     pub side: u8,
-    /// 0 limit, 1 post-only.
+    /// 0 limit, 1 post-only, 2 post-only that slides, 3 immediate-or-cancel,
+    /// 4 fill-or-kill.
     pub kind: u8,
     /// 0 cancel resting, 1 cancel taking, 2 decrement both.
     pub self_trade: u8,
+    /// 1 reduce-only, else 0.
+    pub reduce_only: u8,
     /// Price.
     pub ticks: u32,
     /// Quantity.
@@ -45,20 +48,26 @@ pub fn run(ctx: &mut Context<Trade>, args: PlaceArgs) -> Result<()> {
         .place(trader, &order, slot, &mut traded)
         .map_err(fail)?;
 
-    for event in &placed.evicted.orders[..placed.evicted.count] {
-        log::cancelled(&mut slab, *event);
-    }
-    if placed.traded {
-        log::traded(&mut slab, &mut traded);
-    }
-    if let Some(mut event) = placed.rested {
-        event.seq = slab.next_seq();
-        log::write(&event);
+    match placed.rested {
+        // As a rule an order just rests.
+        Some(mut event) if placed.is_plain() => {
+            event.seq = slab.next_seq();
+            log::write(&event);
+        }
+        _ => all(&mut slab, &placed, &mut traded),
     }
     Ok(())
 }
 
-fn decode(args: &PlaceArgs) -> core::result::Result<Place, SlabError> {
+/// Writes everything that a placement did.
+#[inline(never)]
+fn all(slab: &mut Slab<'_>, placed: &Placed, traded: &mut Traded) {
+    let mut record = Record::new();
+    log::placed(slab, placed, traded, &mut record);
+    record.flush();
+}
+
+pub fn decode(args: &PlaceArgs) -> core::result::Result<Place, SlabError> {
     Ok(Place {
         account: args.account.into(),
         instrument: args.instrument,
@@ -69,5 +78,6 @@ fn decode(args: &PlaceArgs) -> core::result::Result<Place, SlabError> {
         lots: Lots(args.lots),
         expiry: Slot(args.expiry_slot),
         client_id: args.client_id,
+        reduce_only: flag(args.reduce_only)?,
     })
 }

@@ -27,6 +27,9 @@ pub struct ReserveArgs {
     pub ttl_slots: u32,
     /// Route that the hold is a leg of.
     pub route_id: u64,
+    /// `sha256` of the terms, which commit then has to reveal; the engine's
+    /// `Reveal` says of what.
+    pub commitment: Option<[u8; 32]>,
 }
 
 #[inline(never)]
@@ -55,5 +58,6 @@ fn decode(args: &ReserveArgs) -> core::result::Result<Reserve, SlabError> {
         lots_min: Lots(args.lots_min),
         ttl: Slot(args.ttl_slots),
         route_id: args.route_id,
+        commitment: args.commitment.unwrap_or_default(),
     })
 }

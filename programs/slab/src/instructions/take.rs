@@ -1,5 +1,5 @@
 use crate::access::{current_slot, fail, require_top_level};
-use crate::instructions::Trade;
+use crate::instructions::{Trade, flag};
 use crate::log;
 use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
@@ -20,6 +20,8 @@ pub struct TakeArgs {
     pub side: u8,
     /// 0 cancel resting, 1 cancel taking, 2 decrement both.
     pub self_trade: u8,
+    /// 1 reduce-only, else 0.
+    pub reduce_only: u8,
     /// Worst price.
     pub limit_ticks: u32,
     /// Quantity.
@@ -51,5 +53,6 @@ fn decode(args: &TakeArgs) -> core::result::Result<Take, SlabError> {
         limit: Ticks(args.limit_ticks),
         lots: Lots(args.lots),
         lots_min: Lots(args.lots_min),
+        reduce_only: flag(args.reduce_only)?,
     })
 }
