@@ -1,10 +1,11 @@
-//! `cargo xtask bench`: the compute-unit matrix.
+//! `cargo xtask bench`: the compute-unit matrix, and the engine on the host.
 //!
-//! Every figure is the cost of one transaction with one instruction, run in
+//! Every compute-unit figure is the cost of one transaction with one instruction, run in
 //! the embedded SVM on the SBF binary. Compute units are exact: the same
 //! binary and book always cost the same, so a change is a fact.
 
 mod book;
+mod host;
 mod matrix;
 mod report;
 mod routes;
@@ -38,6 +39,12 @@ enum Command {
         #[arg(long, default_value = "target/deploy")]
         programs: PathBuf,
     },
+    /// Nanoseconds per operation of the engine on this machine.
+    Host {
+        /// Prints a JSON array instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -50,13 +57,26 @@ fn main() -> ExitCode {
     }
 }
 
+fn host(json: bool) -> Result<()> {
+    let figures = host::measure()?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&figures)?);
+    } else {
+        host::print(&figures);
+    }
+    Ok(())
+}
+
 fn run(arguments: Arguments) -> Result<()> {
-    let Command::Cu {
-        json,
-        check,
-        save,
-        programs,
-    } = arguments.command;
+    let (json, check, save, programs) = match arguments.command {
+        Command::Cu {
+            json,
+            check,
+            save,
+            programs,
+        } => (json, check, save, programs),
+        Command::Host { json } => return host(json),
+    };
     let rows = matrix::measure(&programs)?;
     if json {
         println!("{}", serde_json::to_string_pretty(&rows)?);

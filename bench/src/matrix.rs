@@ -8,6 +8,7 @@ use flagstone_sdk::engine::orders::OrderKind;
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::units::{Side, Slot};
 use serde::{Deserialize, Serialize};
+use solana_signer::Signer;
 use std::path::Path;
 
 /// Book sizes.
@@ -42,8 +43,8 @@ pub(crate) fn measure(programs: &Path) -> Result<Vec<Row>> {
     for resting in RESTING {
         let mut bench = Bench::new(programs, resting)?;
         rows.extend(bench.run()?);
+        rows.extend(crate::routes::measure(programs, resting)?);
     }
-    rows.extend(crate::routes::measure(programs)?);
     let order = |row: &Row| {
         crate::report::OPERATIONS
             .iter()
@@ -110,6 +111,8 @@ impl Bench {
             self.row("place_post_only", place),
             self.row("cancel_handle", cancel),
         ];
+        let batches = self.batches()?;
+        rows.push(self.row("batch_5c5p", batches));
         for levels in [1u32, 5, 10] {
             let samples = self.take_samples(levels)?;
             rows.push(self.row(&format!("take_{levels}"), samples));
@@ -152,6 +155,58 @@ impl Bench {
             .cancel(&self.trader, order.order, order.generation)
             .map_err(shown)?;
         Ok((placed.compute_units, cancelled.compute_units))
+    }
+
+    /// A maker moves five quotes: five cancels and five placements at other
+    /// prices, in one instruction.
+    fn batches(&mut self) -> Result<Vec<u64>> {
+        let mut quotes: Vec<(u32, u32)> = Vec::new();
+        let mut samples = Vec::new();
+        for sample in 0..=SAMPLES {
+            let orders: Vec<_> = (0..5)
+                .map(|number| {
+                    let distance = TOUCH - 30 + sample * 11 + number * 40;
+                    let (side, ticks) = if number % 2 == 0 {
+                        (Side::Bid, MARK - distance)
+                    } else {
+                        (Side::Ask, MARK + distance)
+                    };
+                    self.trader.order(OrderKind::PostOnly, side, ticks, 3)
+                })
+                .collect();
+            let update = flagstone_sdk::slab::batch_update(
+                &self.exchange.slab,
+                &self.trader.trader.pubkey(),
+                (self.trader.account, 0),
+                &quotes,
+                &orders,
+            );
+            let receipt = self
+                .exchange
+                .session
+                .send(&[update], &[&self.trader.trader])
+                .map_err(shown)?;
+            let placed = receipt.events.iter().filter_map(|event| match event {
+                Event::OrderPlaced(order) => Some((order.order, order.generation)),
+                _ => None,
+            });
+            // The first one only places.
+            if !quotes.is_empty() {
+                samples.push(receipt.compute_units);
+            }
+            quotes = placed.collect();
+            anyhow::ensure!(quotes.len() == 5, "five quotes rest");
+        }
+        let clear = flagstone_sdk::slab::batch_update(
+            &self.exchange.slab,
+            &self.trader.trader.pubkey(),
+            (self.trader.account, 0),
+            &quotes,
+            &[],
+        );
+        let sent = self.exchange.session.send(&[clear], &[&self.trader.trader]);
+        sent.map_err(shown)?;
+        Ok(samples)
     }
 
     /// Takes that walk `levels` levels, each time on the same book.

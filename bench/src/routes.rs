@@ -19,12 +19,9 @@ use std::path::Path;
 const LEGS: usize = 3;
 /// Money of the measured trader, at the Router.
 const FUNDS: u64 = 1 << 45;
-/// Book that the routes are measured on.
-const RESTING: u32 = 1_000;
-
-/// Measures the operations of the money path.
-pub(crate) fn measure(programs: &Path) -> Result<Vec<Row>> {
-    let mut bench = Routes::new(programs)?;
+/// Measures the operations of the money path on books of `resting` orders.
+pub(crate) fn measure(programs: &Path, resting: u32) -> Result<Vec<Row>> {
+    let mut bench = Routes::new(programs, resting)?;
     let mut rows = Vec::new();
     for slices in [1, 5] {
         let (reserve, commit, settle) = bench.one_leg(slices)?;
@@ -47,11 +44,12 @@ struct Routes {
     exchange: Exchange,
     trader: Member,
     seats: Vec<Seat>,
+    resting: u32,
 }
 
 impl Routes {
     /// Three full slabs with filled books; the trader's cash is at the Router.
-    fn new(programs: &Path) -> Result<Self> {
+    fn new(programs: &Path, resting: u32) -> Result<Self> {
         let session = Session::start(programs)?;
         let mut exchange = Exchange::open(session, SlabSize::Full).map_err(shown)?;
         let trader = exchange.open_member(2 * FUNDS).map_err(shown)?;
@@ -73,13 +71,14 @@ impl Routes {
             let slot = Slot::from_clock(exchange.session.slot());
             exchange
                 .session
-                .edit_slab(&seat.slab, |slab| book::fill(slab, RESTING, slot))
+                .edit_slab(&seat.slab, |slab| book::fill(slab, resting, slot))
                 .context("the slab")??;
         }
         Ok(Self {
             exchange,
             trader,
             seats,
+            resting,
         })
     }
 
@@ -246,6 +245,6 @@ impl Routes {
 
     fn row(&self, op: &str, samples: Vec<u64>) -> Row {
         let slab_bytes = SlabSize::Full.account_bytes();
-        row(op, RESTING, slab_bytes, samples)
+        row(op, self.resting, slab_bytes, samples)
     }
 }

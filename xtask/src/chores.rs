@@ -61,7 +61,7 @@ pub(crate) fn layout(rest: &Rest) -> Result<()> {
 pub(crate) fn bench(rest: &Rest) -> Result<()> {
     build(&[])?;
     let Some((kind, options)) = rest.rest.split_first() else {
-        bail!("say what to measure: `cargo xtask bench cu`");
+        bail!("say what to measure: `cargo xtask bench cu` or `cargo xtask bench host`");
     };
     let options = Rest {
         rest: options.to_vec(),

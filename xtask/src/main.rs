@@ -24,7 +24,7 @@ enum Task {
     Demo(chores::Rest),
     /// Replay market data through a slab
     Replay(chores::Rest),
-    /// Measure: `cu` prints compute units per operation
+    /// Measure: `cu` prints compute units per operation, `host` nanoseconds
     Bench(chores::Rest),
     /// Print where every byte of a slab goes
     Layout(chores::Rest),

@@ -4,7 +4,7 @@
 //! then; a handle that is no longer valid is ignored (rule T5).
 
 use crate::layout::order_flags;
-use crate::orders::{Place, Placed};
+use crate::orders::{Openings, Place, Placed};
 use crate::{Result, Slab, SlabError};
 use bytemuck::Zeroable;
 use flagstone_interface::Key;
@@ -253,7 +253,10 @@ impl Slab<'_> {
         self.own_order(order.account, handle.0, handle.1)?;
         let gone = self.withdraw_next(handle.0, cancel_reason::REPLACED);
         let gone = gone.ok_or(SlabError::NoOrder)?;
-        Ok((gone, self.place_next(order, slot, traded)?))
+        let mut openings = Openings::default();
+        let placed = self.place_next(order, slot, traded, &mut openings)?;
+        self.check_openings(order.account, &openings)?;
+        Ok((gone, placed))
     }
 
     /// Sets the slot after which anyone may cancel the account's orders; 0

@@ -108,7 +108,7 @@ impl Slab<'_> {
             instrument.grid_rate = SignedPpm(grid.rate_ppm);
         }
         let began = instrument.funding_start != before;
-        Ok(began.then(|| FundingUpdated {
+        Ok(began.then_some(FundingUpdated {
             tag: FundingUpdated::TAG,
             seq: 0,
             instrument: number,

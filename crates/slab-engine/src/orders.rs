@@ -91,6 +91,15 @@ pub struct Take {
     pub reduce_only: bool,
 }
 
+/// What orders need whose margin is checked together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Openings {
+    /// Whether any of them makes the worst case worse.
+    worse: bool,
+    /// What they would lose against the mark, and their fees, in atoms.
+    cost_atoms: i64,
+}
+
 /// What a placement did.
 #[derive(Clone, Copy, Debug)]
 pub struct Placed {
@@ -128,17 +137,43 @@ impl Slab<'_> {
         traded: &mut Traded,
     ) -> Result<Placed> {
         self.traded_account(order.account, trader)?;
-        self.place_checked(order, slot, traded)
+        self.place_checked(order, slot, traded, None)
     }
 
     /// As [`Slab::place`], for instructions that do more than place one order:
-    /// they share one copy of the code.
+    /// the margin of what rests is left to [`Slab::check_openings`], which has
+    /// to follow.
     ///
     /// # Errors
     /// Those of [`Slab::place`], but for the account's.
     #[inline(never)]
-    pub fn place_next(&mut self, order: &Place, slot: Slot, traded: &mut Traded) -> Result<Placed> {
-        self.place_checked(order, slot, traded)
+    pub fn place_next(
+        &mut self,
+        order: &Place,
+        slot: Slot,
+        traded: &mut Traded,
+        openings: &mut Openings,
+    ) -> Result<Placed> {
+        self.place_checked(order, slot, traded, Some(openings))
+    }
+
+    /// Checks that an account may rest all the orders that it placed: it covers
+    /// its initial margin, or they cannot make its worst case worse.
+    ///
+    /// # Errors
+    /// [`SlabError::BelowInitialMargin`].
+    #[inline(never)]
+    pub fn check_openings(&self, account: u32, openings: &Openings) -> Result<()> {
+        if !openings.worse {
+            return Ok(());
+        }
+        let mut health = self.health(account, None);
+        health.equity_atoms -= openings.cost_atoms;
+        if health.covers_initial() {
+            Ok(())
+        } else {
+            Err(SlabError::BelowInitialMargin)
+        }
     }
 
     /// Places an order for an account whose trader is known to have signed.
@@ -148,6 +183,7 @@ impl Slab<'_> {
         order: &Place,
         slot: Slot,
         traded: &mut Traded,
+        openings: Option<&mut Openings>,
     ) -> Result<Placed> {
         let account = &self.accounts[order.account];
         let frozen = account.flags & account_flags::FROZEN != 0;
@@ -219,7 +255,7 @@ impl Slab<'_> {
             client_id: order.client_id,
             flags: order.reduce_only as u8 * order_flags::REDUCE_ONLY,
         };
-        self.check_open(&new)?;
+        self.check_open(&new, openings)?;
         placed.batch_epoch = self.epoch_to_wait_for(&new);
         let index = if placed.batch_epoch == 0 {
             self.rest(&new, &mut placed.evicted)?
@@ -334,9 +370,10 @@ impl Slab<'_> {
         Ok(if crossed { 0 } else { swept.left })
     }
 
-    /// Checks that an account may rest one more order.
+    /// Checks that an account may rest one more order; notes what the order
+    /// needs when its margin is to be checked later.
     #[inline(always)]
-    fn check_open(&mut self, order: &NewOrder) -> Result<()> {
+    fn check_open(&mut self, order: &NewOrder, openings: Option<&mut Openings>) -> Result<()> {
         let (index, lots) = (order.position, order.lots.0);
         let stored = self.positions[index];
         let mut position = stored;
@@ -369,14 +406,21 @@ impl Slab<'_> {
             notional_atoms(order.ticks, lots, unit),
             instrument.maker_fee,
         );
+        let cost_atoms = loss + fee.max(0);
+        // An order that cannot make the worst case worse needs no margin.
+        let worse = worst > stored.worst_lots();
+        if let Some(openings) = openings {
+            openings.worse |= worse;
+            openings.cost_atoms += cost_atoms;
+            return Ok(());
+        }
         let proposal = Proposal {
             index,
             position,
-            cash_change_atoms: -loss - fee.max(0),
+            cash_change_atoms: -cost_atoms,
         };
         let health = self.health(order.account, Some(&proposal));
-        // An order that cannot make the worst case worse needs no margin.
-        if health.covers_initial() || worst <= stored.worst_lots() {
+        if health.covers_initial() || !worse {
             Ok(())
         } else {
             Err(SlabError::BelowInitialMargin)

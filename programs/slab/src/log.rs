@@ -52,7 +52,7 @@ impl Record {
     }
 
     /// Appends an event; writes what has gathered before when it is full.
-    #[inline(never)]
+    #[inline(always)]
     pub fn append(&mut self, event: &[u8]) {
         if self.used + event.len() > RECORD_BYTES {
             self.flush();
@@ -73,7 +73,7 @@ impl Record {
     }
 
     /// Writes what has gathered.
-    #[inline(always)]
+    #[inline(never)]
     pub fn flush(&mut self) {
         if self.used > 0 {
             record(&self.bytes[..self.used]);

@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 use flagstone_interface::event::Traded;
 use flagstone_slab_engine::matching::SelfTrade;
-use flagstone_slab_engine::orders::{OrderKind, Place};
+use flagstone_slab_engine::orders::{Openings, OrderKind, Place};
 use flagstone_slab_engine::{Slab, SlabError};
 use flagstone_units::{Lots, Side, Slot, Ticks};
 
@@ -35,7 +35,8 @@ struct Part {
     client_id: u64,
 }
 
-/// Cancels first, then places, in order. A stale handle is ignored; anything
+/// Cancels first, then places, in order; margin is checked once, for the sum
+/// of what then rests. A stale handle is ignored; anything
 /// else that fails undoes all of it.
 #[inline(never)]
 pub fn run(
@@ -71,19 +72,30 @@ pub fn run(
     if !places.is_empty() {
         log::expire_due(&mut slab, slot)?;
     }
+    let mut openings = Openings::default();
     for part in places {
         let order = decode(account, instrument, part).map_err(fail)?;
-        place(&mut slab, &order, slot, &mut record)?;
+        place(&mut slab, &order, slot, &mut openings, &mut record)?;
     }
+    slab.check_openings(account.into(), &openings)
+        .map_err(fail)?;
     record.flush();
     Ok(())
 }
 
 /// In a frame of its own: the event of a trade takes a quarter of one.
 #[inline(never)]
-fn place(slab: &mut Slab<'_>, order: &Place, slot: Slot, record: &mut Record) -> Result<()> {
+fn place(
+    slab: &mut Slab<'_>,
+    order: &Place,
+    slot: Slot,
+    openings: &mut Openings,
+    record: &mut Record,
+) -> Result<()> {
     let mut traded = Traded::zeroed();
-    let placed = slab.place_next(order, slot, &mut traded).map_err(fail)?;
+    let placed = slab
+        .place_next(order, slot, &mut traded, openings)
+        .map_err(fail)?;
     log::placed(slab, &placed, &mut traded, record);
     Ok(())
 }
