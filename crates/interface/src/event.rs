@@ -241,8 +241,19 @@ events! {
         slot: u32,
         /// The root.
         root: [u8; 32],
-        /// Sum of the leaves' equity, in atoms.
+        /// Sum of the leaves' equity above zero, in atoms.
         sum_atoms: i64,
+    }
+    /// A Merkle root was complete and refused; the next one starts anew.
+    RootRefused = 32 {
+        /// Slot that it described.
+        slot: u32,
+        /// Why: number of the error.
+        error: u32,
+        /// Sum of the leaves' equity above zero, in atoms.
+        sum_atoms: i64,
+        /// What the slab was given and had not kept for itself, in atoms.
+        given_atoms: i64,
     }
     /// Terms were proposed.
     TermsProposed = 23 {
@@ -565,6 +576,8 @@ pub enum Event {
     DeficitAllocated(DeficitAllocated),
     /// [`RootPublished`].
     RootPublished(RootPublished),
+    /// [`RootRefused`].
+    RootRefused(RootRefused),
     /// [`TermsProposed`].
     TermsProposed(TermsProposed),
     /// [`TermsApplied`].
@@ -671,6 +684,7 @@ impl Event {
             DeficitRecognised::TAG => Self::DeficitRecognised(exact(bytes)?),
             DeficitAllocated::TAG => Self::DeficitAllocated(exact(bytes)?),
             RootPublished::TAG => Self::RootPublished(exact(bytes)?),
+            RootRefused::TAG => Self::RootRefused(exact(bytes)?),
             TermsProposed::TAG => Self::TermsProposed(exact(bytes)?),
             TermsApplied::TAG => Self::TermsApplied(exact(bytes)?),
             StatusSet::TAG => Self::StatusSet(exact(bytes)?),
@@ -725,6 +739,7 @@ impl Event {
             Self::DeficitRecognised(event) => event.seq,
             Self::DeficitAllocated(event) => event.seq,
             Self::RootPublished(event) => event.seq,
+            Self::RootRefused(event) => event.seq,
             Self::TermsProposed(event) => event.seq,
             Self::TermsApplied(event) => event.seq,
             Self::StatusSet(event) => event.seq,

@@ -13,7 +13,9 @@
 pub mod error;
 pub mod event;
 pub mod instruction;
+pub mod root;
 pub mod router;
+mod sha256;
 pub mod slab;
 
 /// A 32-byte account address.

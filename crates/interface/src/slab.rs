@@ -246,10 +246,15 @@ pub struct SlabHeader {
     pub roots_total: u32,
     /// Next entry of the aggressor ledger to hand out, from 0.
     pub ledger_next: u32,
+    /// Pages of the Merkle root under construction.
+    pub root_pages_next: u32,
+    /// Haircut index that the root under construction describes.
+    pub root_haircut_index: u64,
+    /// What the slab was given and had not kept for itself at the slot that the
+    /// root under construction describes, in atoms.
+    pub root_given_atoms: i64,
     /// Reserved; zero.
-    pub padding: u32,
-    /// Reserved; zero.
-    pub reserved: [u64; 37],
+    pub reserved: [u64; 35],
 }
 assert_layout!(SlabHeader, 944, version @ 8, router_program @ 24, pools @ 152, event_seq @ 392);
 
@@ -363,6 +368,8 @@ pub mod account_flags {
     pub const BANKRUPT: u16 = 16;
     /// Lowest bit of the number of the leaf that was fixed early.
     pub const LEAF_SHIFT: u16 = 7;
+    /// Bits of the number of the leaf that was fixed early.
+    pub const LEAF: u16 = !((1 << LEAF_SHIFT) - 1);
 }
 
 /// A hold on resting quantity: made by reserve, consumed by commit.
