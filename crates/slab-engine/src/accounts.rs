@@ -40,12 +40,17 @@ impl Slab<'_> {
         if escrow.deposited_total_atoms < self.header.account_deposit_min_atoms {
             return Err(SlabError::DepositTooSmall);
         }
+        if self.header.root_page_next != 0 {
+            // The root under construction describes the slot as free.
+            self.fix_leaf(next);
+        }
         let pool = &mut self.header.pools[PoolId::Accounts as usize];
         let index = allocate(pool, &mut self.accounts).ok_or(SlabError::AccountsFull)?;
+        let leaf = self.accounts[index].flags & account_flags::LEAF;
         self.accounts[index] = SlabAccount {
             escrow: *address,
             trader: escrow.trader,
-            flags: account_flags::OPEN,
+            flags: account_flags::OPEN | leaf,
             generation,
             haircut_index: self.header.haircut_index,
             touched_slot: slot,
@@ -105,19 +110,20 @@ impl Slab<'_> {
         })
     }
 
-    /// Has to come before anything changes an account's cash or positions: a
-    /// haircut it has not seen yet is applied, and while a Merkle root is under
-    /// construction its leaf is fixed.
+    /// Has to come before anything changes an account's cash, counters or
+    /// positions: while a Merkle root is under construction its leaf is fixed,
+    /// and a haircut it has not seen yet is applied.
     ///
     /// # Errors
     /// [`SlabError::AmountOverflow`].
     #[inline(always)]
     pub(crate) fn touch(&mut self, account: u32) -> Result<()> {
+        // The leaf first: the haircut may be younger than the root.
+        if self.header.root_page_next != 0 {
+            self.fix_leaf(account);
+        }
         if self.accounts[account].haircut_index != self.header.haircut_index {
             self.cut_profit(account)?;
-        }
-        if self.header.root_page_next != 0 {
-            self.fix_leaf(account)?;
         }
         Ok(())
     }

@@ -60,6 +60,7 @@ impl Slab<'_> {
         self.audit_accounts()?;
         self.audit_instruments()?;
         self.audit_holds()?;
+        self.audit_root()?;
         self.conservation()
     }
 

@@ -7,6 +7,7 @@
 use crate::{Result, SlabError};
 use bytemuck::{Pod, Zeroable};
 use flagstone_interface::assert_layout;
+use flagstone_interface::root::pages_for;
 use flagstone_interface::slab::{
     HEAD_BYTES, INSTRUMENTS, POOLS, PoolHeader, PoolId, Reservation, SLAB_BYTES_MAX, SlabAccount,
 };
@@ -560,7 +561,8 @@ impl Capacities {
     ///
     /// # Errors
     /// [`SlabError::BadCapacities`] when a pool is empty, is larger than its
-    /// index type allows, or the layout exceeds `account_bytes` or 10 MiB.
+    /// index type allows, the root's pages do not hold all accounts, or the
+    /// layout exceeds `account_bytes` or 10 MiB.
     pub fn directory(&self, account_bytes: u64) -> Result<[PoolHeader; POOLS]> {
         let mut directory = [PoolHeader::default(); POOLS];
         let mut offset = HEAD_BYTES as u64;
@@ -581,6 +583,10 @@ impl Capacities {
                 ..*entry
             };
             offset += u64::from(capacity) * u64::from(item_bytes);
+        }
+        let pages = pages_for(self.items[PoolId::Accounts as usize]);
+        if self.items[PoolId::RootPages as usize] < pages {
+            return Err(SlabError::BadCapacities);
         }
         if offset > account_bytes || offset > SLAB_BYTES_MAX {
             return Err(SlabError::BadCapacities);
@@ -635,6 +641,12 @@ mod tests {
         huge.items[1] = 70_000;
         assert_eq!(
             huge.directory(SLAB_BYTES_MAX),
+            Err(SlabError::BadCapacities)
+        );
+        let mut pages = SlabSize::Dev.capacities();
+        pages.items[1] = 64 * pages.items[9] + 1;
+        assert_eq!(
+            pages.directory(SLAB_BYTES_MAX),
             Err(SlabError::BadCapacities)
         );
     }
