@@ -88,7 +88,9 @@ impl Slab<'_> {
         totals.received_atoms = (header.deposits_total.get() + header.debits_total.get()) as i128
             + header.covered_total.get() as i128
             - header.released_total.get() as i128;
-        let held = totals.cash_atoms - totals.cost_atoms + totals.fees_atoms;
+        // Funding that one side has paid and the other not yet received.
+        let funding = i128::from(header.funding_pool_atoms);
+        let held = totals.cash_atoms - totals.cost_atoms + totals.fees_atoms + funding;
         ensure!(held == totals.received_atoms, "value was lost or created");
         Ok(totals)
     }
