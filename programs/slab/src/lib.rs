@@ -225,4 +225,11 @@ pub mod flagstone_slab {
     pub fn update_funding(ctx: &mut Context<UpdateFunding>, instrument: u8) -> Result<()> {
         update_funding::run(ctx, instrument)
     }
+
+    /// Hashes the next pages of the Merkle root of the accounts, after starting
+    /// one when none is under construction. Permissionless.
+    #[discrim = 26]
+    pub fn publish_root(ctx: &mut Context<Crank>, pages: u16) -> Result<()> {
+        publish_root::run(ctx, pages)
+    }
 }

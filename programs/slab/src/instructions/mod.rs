@@ -12,6 +12,7 @@ pub mod free_hold;
 pub mod initialize;
 pub mod open_account;
 pub mod place;
+pub mod publish_root;
 pub mod reduce;
 pub mod release;
 pub mod replace;
