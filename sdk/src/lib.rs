@@ -10,6 +10,7 @@
 //! | [`router`] | instructions of the Router |
 //! | [`slab`] | instructions of the Slab, creating a slab |
 //! | [`route`] | an order over several slabs: reserve, open, commit, settle |
+//! | [`root`] | proofs under a slab's Merkle root |
 //! | [`events`] | events out of transaction logs |
 //! | [`embedded`] | the real programs in an embedded SVM (feature `embedded`) |
 
@@ -18,6 +19,7 @@ pub mod address;
 pub mod embedded;
 #[cfg(feature = "embedded")]
 pub mod events;
+pub mod root;
 pub mod route;
 pub mod router;
 pub mod slab;
