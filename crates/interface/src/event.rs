@@ -631,6 +631,7 @@ fn length(bytes: &[u8]) -> Option<usize> {
         DeficitRecognised::TAG => size_of::<DeficitRecognised>(),
         DeficitAllocated::TAG => size_of::<DeficitAllocated>(),
         RootPublished::TAG => size_of::<RootPublished>(),
+        RootRefused::TAG => size_of::<RootRefused>(),
         TermsProposed::TAG => size_of::<TermsProposed>(),
         TermsApplied::TAG => size_of::<TermsApplied>(),
         StatusSet::TAG => size_of::<StatusSet>(),

@@ -271,3 +271,78 @@ impl Proof<'_> {
         hash_root(&node, self.pages, leaf.slot, sum_atoms) == *root
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaf() -> Leaf {
+        let position = |instrument, lots, cost_atoms| PositionLeaf {
+            instrument,
+            lots: SignedLots(lots),
+            cost_atoms,
+        };
+        Leaf {
+            escrow: [1; 32],
+            positions: hash_positions(&[position(0, -7, -7_000), position(3, 5, 1_234)]),
+            equity_atoms: -5,
+            deposited_seen_atoms: 10,
+            debited_total_atoms: 20,
+            released_total_atoms: 30,
+            covered_seen_atoms: 40,
+            account: 2,
+            generation: 9,
+            slot: Slot(77),
+            padding: 0,
+        }
+    }
+
+    /// Made by another implementation; a change of any layout or tag shows here.
+    #[test]
+    fn x11_leaf_and_root_are_the_documented_bytes() {
+        let leaf_hash = [
+            0x38, 0x44, 0xf1, 0xc6, 0xdd, 0x36, 0xe4, 0x30, 0xbc, 0x11, 0x57, 0xa9, 0x8f, 0x45,
+            0x2d, 0xe9, 0x31, 0x2e, 0xe0, 0x85, 0x9f, 0xac, 0xd4, 0xd9, 0x46, 0x4d, 0xd5, 0xdd,
+            0x9d, 0xf8, 0xbd, 0xbd,
+        ];
+        let root = [
+            0x50, 0x70, 0xd0, 0x2f, 0x16, 0x67, 0xfe, 0xe9, 0x0f, 0xe3, 0xdf, 0xf9, 0xae, 0xb4,
+            0x06, 0x5a, 0xdc, 0x30, 0x20, 0x87, 0xef, 0xa3, 0xf1, 0xde, 0x5e, 0x9c, 0x55, 0xdb,
+            0x74, 0xe0, 0xac, 0x8c,
+        ];
+        assert_eq!(leaf().hash(), leaf_hash);
+        let mut tower = Tower::over_leaves();
+        tower.push(EMPTY);
+        tower.push(leaf_hash);
+        let page = tower.finish(PAGE_LEVELS);
+        assert_eq!(hash_root(&page, 1, Slot(77), 123), root);
+        let proof = Proof {
+            pages: 1,
+            siblings: &[EMPTY; 6],
+        };
+        assert!(proof.verify(&leaf(), &root, 123));
+        assert_eq!(leaf().counted_atoms(), 0);
+    }
+
+    #[test]
+    fn x11_a_tower_is_the_tree_of_all_levels() {
+        for pages in [1u32, 2, 3, 5, 8, 157, 1_023, 1_024] {
+            let hash = |page: u32| sha256(&[&page.to_le_bytes()]);
+            let mut tower = Tower::over_pages();
+            (0..pages).for_each(|page| tower.push(hash(page)));
+            let levels = levels_over(pages);
+            assert!(1 << levels >= pages && (pages == 1 || 1 << (levels - 1) < pages));
+            let mut row = [EMPTY; 1_024];
+            (0..pages).for_each(|page| row[page as usize] = hash(page));
+            for level in 0..levels {
+                for at in 0..512 >> level {
+                    row[at] = join(PAGE_LEVELS + level, &row[2 * at], &row[2 * at + 1]);
+                }
+            }
+            assert_eq!(tower.finish(levels), row[0], "{pages} pages");
+        }
+        // A proof in the largest preset is 14 hashes long; in any slab, 16.
+        assert_eq!(PAGE_LEVELS + levels_over(pages_for(10_000)), 14);
+        assert_eq!(PROOF_HASHES_MAX, 16);
+    }
+}

@@ -464,7 +464,7 @@ fn x11_a_loss_that_nobody_has_covered_pays_no_claim() {
 }
 
 #[test]
-fn x11_t9_a_leaf_counts_the_haircuts_up_to_its_root_and_no_later_one() {
+fn x11_a_leaf_counts_the_haircuts_up_to_its_root_and_no_later_one() {
     let mut exchange = exchange(70, LEAVES);
     // Profit of a third of the cash, and none.
     exchange.slab().accounts[2].principal_atoms = 666_667;
