@@ -499,3 +499,18 @@ fn x11_a_leaf_counts_the_haircuts_up_to_its_root_and_no_later_one() {
     assert_eq!(root, before.root);
     assert_eq!(key_of(9, 2), before.leaves[&2].escrow);
 }
+
+#[test]
+fn x11_a_closed_account_keeps_its_leaf_and_a_free_slot_has_none() {
+    let mut exchange = exchange(4, LEAVES);
+    // Its counters may still differ from the escrow's when a root is used.
+    exchange.slab().accounts[2].flags = 8;
+    exchange.slab().accounts[3].flags = 0;
+    let before = model(&mut exchange);
+    assert_eq!(before.leaves.keys().copied().collect::<Vec<_>>(), [1, 2, 4]);
+    assert_eq!(before.levels[0][2], [0; 32]);
+    let RootStep::Published { root, .. } = publish(&mut exchange, 1) else {
+        panic!("not complete");
+    };
+    assert_eq!(root, before.root);
+}
