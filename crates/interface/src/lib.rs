@@ -35,6 +35,13 @@ pub const SLAB_ID: Key = [
     254, 49, 28, 65, 176, 103, 213, 0, 0, 0, 0,
 ];
 
+/// Address of Pyth's receiver program, which owns the price accounts that an
+/// oracle may be: `rec5EKMGg6MxZYaMdyBfgwp4d5rB9T1VQH5pJv5LtFJ`.
+pub const PYTH_RECEIVER_ID: Key = [
+    12, 183, 250, 187, 82, 247, 166, 72, 187, 91, 49, 125, 154, 1, 139, 144, 87, 203, 2, 71, 116,
+    250, 254, 1, 230, 196, 223, 152, 204, 56, 88, 129,
+];
+
 /// An account record: a plain layout that starts with its discriminator and version.
 pub trait Record: bytemuck::Pod {
     /// First eight bytes: `sha256("account:<Name>")[..8]`, Anchor's convention.

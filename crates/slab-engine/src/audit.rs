@@ -4,7 +4,7 @@
 //! and simulations.
 
 use crate::Slab;
-use crate::layout::{Level, Order, Position};
+use crate::layout::{Instrument, Level, Order, Position};
 use crate::pools::{Item, Pool};
 use flagstone_interface::slab::{HOLD_BUCKETS, PoolHeader, PoolId, Reservation, account_flags};
 use flagstone_units::{Side, Ticks};
@@ -322,9 +322,36 @@ impl Slab<'_> {
             ensure!(net == 0, "longs and shorts differ");
             let interest = self.instruments[number as usize].open_interest_lots;
             ensure!(long == interest, "open interest is wrong");
+            audit_mark(&self.instruments[number as usize])?;
         }
         Ok(())
     }
+}
+
+/// Mark and index are prices, and only an oracle's mark can go stale.
+fn audit_mark(instrument: &Instrument) -> Result<(), &'static str> {
+    let is_price = |ticks: Ticks| ticks.0 > 0 && ticks <= instrument.price_max;
+    ensure!(is_price(instrument.mark), "the mark is no price");
+    ensure!(
+        instrument.mark_moved <= instrument.mark_slot,
+        "the mark moved without a look"
+    );
+    if !instrument.has_oracle() {
+        let never = instrument.index == Ticks::ZERO && instrument.index_slot.0 == 0;
+        ensure!(never, "a book's mark has an index");
+        let forever = instrument.fresh_until.0 == u32::MAX;
+        ensure!(forever, "a book's mark goes stale");
+        return Ok(());
+    }
+    if instrument.index == Ticks::ZERO {
+        let silent = instrument.fresh_until.0 == 0 && instrument.index_slot.0 == 0;
+        ensure!(silent, "the mark is fresh without an index");
+        return Ok(());
+    }
+    ensure!(is_price(instrument.index), "the index is no price");
+    let dated = instrument.index_slot.0 > 0 && instrument.index_slot <= instrument.fresh_until;
+    ensure!(dated, "the index is stale before it was posted");
+    Ok(())
 }
 
 /// What the live holds add up to.

@@ -202,7 +202,11 @@ impl Slab<'_> {
     #[inline(always)]
     fn lacking(&self, account: u32, proposal: &Proposal) -> u64 {
         let after = self.health(account, Some(proposal));
-        if after.covers_initial() || self.check_reduction(account, proposal, &after).is_ok() {
+        if after.covers_initial()
+            || self
+                .check_reduction(account, proposal, &after, Slot::ZERO)
+                .is_ok()
+        {
             return 0;
         }
         (after.initial_atoms as i64 - after.equity_atoms).max(0) as u64

@@ -14,7 +14,9 @@
 //! | [`levels`] | price levels: ordered lookup, neighbours, best price |
 //! | [`book`] | orders in their queues: rest, wait, leave, evict |
 //! | [`positions`] | open, increase, reduce, flip; cost basis and realised PnL |
-//! | [`risk`] | mark, band, equity and margin |
+//! | [`oracle`] | what an oracle account says, in ticks |
+//! | [`marks`] | the mark: index and premium, or the book alone; staleness |
+//! | [`risk`] | band, equity and margin |
 //! | [`funding`] | what longs and shorts pay each other |
 //! | [`matching`] | a taker meets the book |
 //! | [`orders`] | place and take: checks in order, then one change |
@@ -43,7 +45,9 @@ pub mod holds;
 pub mod instruments;
 pub mod layout;
 pub mod levels;
+pub mod marks;
 pub mod matching;
+pub mod oracle;
 pub mod orders;
 pub mod pools;
 pub mod positions;

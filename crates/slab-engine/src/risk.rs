@@ -1,28 +1,16 @@
-//! Mark, band, equity and margin.
-//!
-//! Until an oracle feeds it (a later part of the engine), the mark follows the
-//! middle of the book, looked at once per slot at most. Of the first
-//! [`MARK_ORDERS_MAX`] orders of a side, what counts are the lots that no hold
-//! has reserved, of orders that have rested for `mark_age` slots, are unexpired
-//! and not being cancelled. The side's price is the level at which they add up
-//! to `mark_lots_min`; when they do not, the mark stays. It moves by at most
-//! `mark_move_max` ticks per slot since both sides last had a price, and by
-//! [`MARK_STEP_SLOTS_MAX`] times that at once.
+//! Band, equity and margin.
 //!
 //! Equity is `cash + sum(lots * mark * atoms_per_tick - cost)`. Initial margin
 //! is `sum(worst * mark * atoms_per_tick * ratio)`, each term rounded up, where
 //! `worst` is the larger of the position with all its bids and with all its
 //! asks filled.
+//!
+//! A profit at a mark that is stale ([`crate::marks`]) is nothing that anybody
+//! could count on: functions that take a slot leave it out (rule T1).
 
-use crate::layout::{Instrument, Position, order_flags};
+use crate::layout::{Instrument, Position};
 use crate::{Result, Slab, SlabError};
 use flagstone_units::{PPM_ONE, Side, Slot, Ticks, mul_ppm_ceil, notional_atoms};
-
-/// Orders of one side that a look at the book for the mark visits.
-pub const MARK_ORDERS_MAX: u32 = 16;
-
-/// Slots without a price, at most, for which the mark may catch up at once.
-pub const MARK_STEP_SLOTS_MAX: Slot = Slot(25);
 
 /// Equity and margin of an account at the marks, in atoms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,79 +83,17 @@ impl Instrument {
 }
 
 impl Slab<'_> {
-    /// Moves the mark towards the middle of the book, once per slot.
-    #[inline(always)]
-    pub fn touch_mark(&mut self, number: u8, slot: Slot) {
-        if self.instruments[number as usize].mark_slot < slot {
-            self.accrue_funding(number, slot);
-            self.move_mark(number, slot);
-        }
-    }
-
-    #[inline(never)]
-    fn move_mark(&mut self, number: u8, slot: Slot) {
-        let instrument = &self.instruments[number as usize];
-        let bid = self.aged_price(instrument, Side::Bid, slot);
-        let ask = self.aged_price(instrument, Side::Ask, slot);
-        let instrument = &mut self.instruments[number as usize];
-        instrument.mark_slot = slot;
-        let (Some(bid), Some(ask)) = (bid, ask) else {
-            return;
-        };
-        let elapsed = slot.saturating_sub(instrument.mark_moved);
-        instrument.mark_moved = slot;
-        // Resting orders never cross; a middle exists for any two prices.
-        let middle = bid.0 / 2 + ask.0 / 2 + (bid.0 & ask.0 & 1);
-        let slots = elapsed.min(MARK_STEP_SLOTS_MAX);
-        let step = u64::from(instrument.mark_move_max.0).wrapping_mul(u64::from(slots.0));
-        let step = step.min(u64::from(u32::MAX)) as u32;
-        let low = instrument.mark.0.saturating_sub(step).max(1);
-        let high = instrument
-            .mark
-            .0
-            .saturating_add(step)
-            .min(instrument.price_max.0);
-        instrument.mark = Ticks(middle.clamp(low, high));
-    }
-
-    /// Level at which the old and unreserved lots of a side add up to what the
-    /// mark needs.
-    fn aged_price(&self, instrument: &Instrument, side: Side, slot: Slot) -> Option<Ticks> {
-        // Nothing is no price, even where the least quantity is zero.
-        let mut missing = instrument.mark_lots_min.0.max(1);
-        let mut room = MARK_ORDERS_MAX;
-        let mut level = instrument.books[side.index()].best;
-        while level != 0 {
-            let mut index = self.levels[level].head;
-            while index != 0 {
-                // Bounds the walk whatever rests at the touch.
-                if room == 0 {
-                    return None;
-                }
-                room -= 1;
-                let order = &self.orders[index];
-                // An order that nobody can trade with risks nothing: neither
-                // an expired one nor what a hold has reserved.
-                let counts = slot.saturating_sub(order.slot) >= instrument.mark_age
-                    && !order.is_expired(slot)
-                    && order.side_flags & order_flags::CLOSING == 0;
-                if counts {
-                    let free = order.lots.0 - order.reserved_lots.0;
-                    if free >= missing {
-                        return Some(order.ticks);
-                    }
-                    missing -= free;
-                }
-                index = order.next;
-            }
-            level = self.levels[level].next;
-        }
-        None
-    }
-
-    /// Equity and margins of an account, with one of its positions replaced.
+    /// Equity and margins of an account at the marks, fresh or stale, with one
+    /// of its positions replaced.
     #[inline(always)]
     pub fn health(&self, account: u32, proposal: Option<&Proposal>) -> Health {
+        // Every mark is fresh in slot 0.
+        self.health_at(account, proposal, Slot::ZERO)
+    }
+
+    /// As [`Slab::health`], without the profits at marks that are stale in `slot`.
+    #[inline(always)]
+    pub fn health_at(&self, account: u32, proposal: Option<&Proposal>, slot: Slot) -> Health {
         let owner = &self.accounts[account];
         let mut health = Health {
             equity_atoms: owner.cash_atoms - owner.bond_atoms as i64,
@@ -185,27 +111,58 @@ impl Slab<'_> {
                 _ => stored,
             };
             let instrument = &self.instruments[stored.instrument as usize];
-            add_position(&mut health, position, instrument);
+            let profit_atoms = add_position(&mut health, position, instrument);
+            if !instrument.is_fresh(slot) {
+                health.equity_atoms -= profit_atoms.max(0);
+            }
             index = stored.next_in_account;
         }
         health
     }
 
-    /// Whether an account may take on a proposed position (rule T1).
-    ///
-    /// Either it covers its initial margin afterwards, or the position is
-    /// strictly smaller, equity is not negative and equity over maintenance
-    /// margin is no lower than before.
+    /// Whether an account may take on a proposed position (rule T1), by the
+    /// marks as they stand, fresh or stale.
     ///
     /// # Errors
     /// [`SlabError::BelowInitialMargin`].
     #[inline(always)]
     pub fn check_margin(&self, account: u32, proposal: &Proposal) -> Result<()> {
-        let after = self.health(account, Some(proposal));
+        self.check_margin_at(account, proposal, Slot::ZERO)
+    }
+
+    /// Whether an account may take on a proposed position in `slot` (rule T1).
+    ///
+    /// Either it covers its initial margin afterwards, or the position is
+    /// strictly smaller, equity is not negative and equity over maintenance
+    /// margin is no lower than before; profits at stale marks count nothing.
+    /// That suffices for the maker of a fill. A taker may only reduce at a
+    /// stale mark, which [`Slab::check_increase`] sees to.
+    ///
+    /// # Errors
+    /// [`SlabError::BelowInitialMargin`].
+    #[inline(always)]
+    pub fn check_margin_at(&self, account: u32, proposal: &Proposal, slot: Slot) -> Result<()> {
+        let after = self.health_at(account, Some(proposal), slot);
         if after.covers_initial() {
             return Ok(());
         }
-        self.check_reduction(account, proposal, &after)
+        self.check_reduction(account, proposal, &after, slot)
+    }
+
+    /// Whether a position may be proposed at the mark of its instrument: any,
+    /// while that is fresh, and one that is strictly smaller always.
+    ///
+    /// # Errors
+    /// [`SlabError::StaleMark`].
+    #[inline(always)]
+    pub fn check_increase(&self, index: u32, position: &Position, slot: Slot) -> Result<()> {
+        let stored = &self.positions[index];
+        let instrument = &self.instruments[stored.instrument as usize];
+        if instrument.is_fresh(slot) || position.reduces(stored) {
+            Ok(())
+        } else {
+            Err(SlabError::StaleMark)
+        }
     }
 
     #[cold]
@@ -215,12 +172,13 @@ impl Slab<'_> {
         account: u32,
         proposal: &Proposal,
         after: &Health,
+        slot: Slot,
     ) -> Result<()> {
         let smaller = proposal.position.reduces(&self.positions[proposal.index]);
         if !smaller || after.equity_atoms < 0 {
             return Err(SlabError::BelowInitialMargin);
         }
-        let before = self.health(account, None);
+        let before = self.health_at(account, None, slot);
         // after.equity / after.mm >= before.equity / before.mm, without division.
         let left = i128::from(after.equity_atoms) * i128::from(before.maintenance_atoms);
         let right = i128::from(before.equity_atoms) * i128::from(after.maintenance_atoms);
@@ -232,9 +190,9 @@ impl Slab<'_> {
     }
 }
 
-/// Adds one position's profit and margins.
+/// Adds one position's profit and margins; returns the profit, in atoms.
 #[inline(always)]
-fn add_position(health: &mut Health, position: &Position, instrument: &Instrument) {
+fn add_position(health: &mut Health, position: &Position, instrument: &Instrument) -> i64 {
     // Bounded by NOTIONAL_ATOMS_MAX: the lots and every worst case stay within
     // position_lots_max, the mark within price_max.
     let unit = instrument.atoms_per_tick;
@@ -245,7 +203,8 @@ fn add_position(health: &mut Health, position: &Position, instrument: &Instrumen
     } else {
         value as i64
     };
-    health.equity_atoms += signed - position.cost_atoms;
+    let profit_atoms = signed - position.cost_atoms;
+    health.equity_atoms += profit_atoms;
     if position.funding_index != instrument.funding_index {
         health.equity_atoms -= position.funding_owed_atoms(instrument.funding_index);
     }
@@ -258,6 +217,7 @@ fn add_position(health: &mut Health, position: &Position, instrument: &Instrumen
     };
     health.initial_atoms += mul_ppm_ceil(at_risk, instrument.imr.0);
     health.maintenance_atoms += mul_ppm_ceil(value, instrument.mmr.0);
+    profit_atoms
 }
 
 impl Position {

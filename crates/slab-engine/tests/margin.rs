@@ -8,7 +8,7 @@ use common::{Exchange, ioc, limit, params, post_only};
 use flagstone_interface::event::outcome;
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::instruments::InstrumentParams;
-use flagstone_slab_engine::risk::{MARK_ORDERS_MAX, MARK_STEP_SLOTS_MAX};
+use flagstone_slab_engine::marks::{MARK_ORDERS_MAX, MARK_STEP_SLOTS_MAX};
 use flagstone_units::{Lots, Side::Ask, Side::Bid, SignedPpm, Slot, Ticks};
 
 /// A rich account 1 and an account 2 with this much cash.
