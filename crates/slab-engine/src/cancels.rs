@@ -255,7 +255,7 @@ impl Slab<'_> {
         let gone = gone.ok_or(SlabError::NoOrder)?;
         let mut openings = Openings::default();
         let placed = self.place_next(order, slot, traded, &mut openings)?;
-        self.check_openings(order.account, &openings)?;
+        self.check_openings(order.account, &openings, slot)?;
         Ok((gone, placed))
     }
 

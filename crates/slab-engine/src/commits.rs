@@ -89,7 +89,8 @@ impl Slab<'_> {
     ///
     /// # Errors
     /// [`SlabError::NoHold`], [`SlabError::NotBound`], [`SlabError::Expired`],
-    /// [`SlabError::NoCap`], [`SlabError::BadReveal`], [`SlabError::MarkMoved`],
+    /// [`SlabError::NoCap`], [`SlabError::BadReveal`],
+    /// [`SlabError::StaleMark`], [`SlabError::MarkMoved`],
     /// [`SlabError::NotFilled`], [`SlabError::ChargeTooLarge`],
     /// [`SlabError::PositionTooLarge`], [`SlabError::AccountFrozen`].
     #[inline(always)]
@@ -115,6 +116,7 @@ impl Slab<'_> {
         let cap = commit.capability(&hold, slot)?;
         commit.check_reveal(&hold)?;
         self.touch_mark(hold.instrument, slot);
+        self.check_published(&hold, slot)?;
         self.check_kill_band(&hold)?;
 
         let position = self.position_of(commit.account, hold.instrument)?;
@@ -174,7 +176,7 @@ impl Slab<'_> {
             position: change.position,
             cash_change_atoms,
         };
-        let charge = self.lacking(taker.account, &proposal);
+        let charge = self.lacking(taker.account, &proposal, taker.slot);
         let account = &self.accounts[taker.account];
         // Charges of other holds that the Router has not booked yet.
         let unbooked = account
@@ -200,16 +202,29 @@ impl Slab<'_> {
 
     /// What an account lacks to carry a proposed position.
     #[inline(always)]
-    fn lacking(&self, account: u32, proposal: &Proposal) -> u64 {
-        let after = self.health(account, Some(proposal));
+    fn lacking(&self, account: u32, proposal: &Proposal, slot: Slot) -> u64 {
+        let after = self.health_at(account, Some(proposal), slot);
         if after.covers_initial()
             || self
-                .check_reduction(account, proposal, &after, Slot::ZERO)
+                .check_reduction(account, proposal, &after, slot)
                 .is_ok()
         {
             return 0;
         }
         (after.initial_atoms as i64 - after.equity_atoms).max(0) as u64
+    }
+
+    /// Refuses a hold from an earlier slot unless the oracle, where there is
+    /// one, has spoken since, and not too long ago (rule T3): what was captured
+    /// then must not be traded against news that the mark has not heard.
+    #[inline(always)]
+    fn check_published(&self, hold: &Reservation, slot: Slot) -> Result<()> {
+        let instrument = &self.instruments[hold.instrument as usize];
+        let waits = instrument.has_oracle() && hold.slot < slot;
+        if waits && !(instrument.index_slot > hold.slot && instrument.is_fresh(slot)) {
+            return Err(SlabError::StaleMark);
+        }
+        Ok(())
     }
 
     /// Refuses when the mark moved too far between reserve and commit.

@@ -114,7 +114,8 @@ impl Slab<'_> {
     /// # Errors
     /// [`SlabError::NotFilled`] below `lots_min`;
     /// [`SlabError::BelowInitialMargin`] when free cash does not cover the
-    /// bond; [`SlabError::HoldsFull`]; and the checks of an order.
+    /// bond; [`SlabError::StaleMark`]; [`SlabError::HoldsFull`]; and the checks
+    /// of an order.
     #[inline(always)]
     pub fn reserve(
         &mut self,
@@ -346,18 +347,21 @@ impl Slab<'_> {
         let at_mark = notional_atoms(instrument.mark, lots, instrument.atoms_per_tick);
         let cushion = 2 * mul_ppm_ceil(at_mark, instrument.kill_band.0);
         let change = stored.trade(order.side, captured.lots, captured.notional_atoms);
-        if self.header.status.max(instrument.status) == status::REDUCE_ONLY
-            && !change.position.reduces(&stored)
-        {
-            return Err(SlabError::ReduceOnlyStatus);
+        if !change.position.reduces(&stored) {
+            if !instrument.is_fresh(slot) {
+                return Err(SlabError::StaleMark);
+            }
+            if self.header.status.max(instrument.status) == status::REDUCE_ONLY {
+                return Err(SlabError::ReduceOnlyStatus);
+            }
         }
         let proposal = Proposal {
             index: position,
             position: change.position,
             cash_change_atoms: change.realised_atoms - fee - bond as i64,
         };
-        let before = self.health(order.account, None);
-        let after = self.health(order.account, Some(&proposal));
+        let before = self.health_at(order.account, None, slot);
+        let after = self.health_at(order.account, Some(&proposal), slot);
         let needed = after.initial_atoms as i64 - before.initial_atoms as i64;
         let lost = before.equity_atoms - after.equity_atoms;
         let mut spare = before.equity_atoms - before.initial_atoms as i64;
@@ -368,7 +372,8 @@ impl Slab<'_> {
         if bond > 0 {
             // The fee becomes a maker's cash: a profit that exists only at the
             // mark must not pay for it.
-            let free = before.equity_atoms - self.open_profit_atoms(order.account);
+            let all = self.health(order.account, None).equity_atoms;
+            let free = all - self.open_profit_atoms(order.account);
             if free - (bond as i64) < before.initial_atoms as i64 {
                 return Err(SlabError::BelowInitialMargin);
             }

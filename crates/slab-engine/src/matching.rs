@@ -216,7 +216,7 @@ impl Slab<'_> {
         let bound =
             self.accounts[owner].flags & account_flags::FROZEN != 0 || order.is_reduce_only();
         let barred = bound && !position.reduces(&self.positions[order.position]);
-        if barred || self.check_margin(owner, &proposal).is_err() {
+        if barred || self.check_margin_at(owner, &proposal, taker.slot).is_err() {
             return Ok(None);
         }
 

@@ -163,11 +163,11 @@ impl Slab<'_> {
     /// # Errors
     /// [`SlabError::BelowInitialMargin`].
     #[inline(never)]
-    pub fn check_openings(&self, account: u32, openings: &Openings) -> Result<()> {
+    pub fn check_openings(&self, account: u32, openings: &Openings, slot: Slot) -> Result<()> {
         if !openings.worse {
             return Ok(());
         }
-        let mut health = self.health(account, None);
+        let mut health = self.health_at(account, None, slot);
         health.equity_atoms -= openings.cost_atoms;
         if health.covers_initial() {
             Ok(())
@@ -407,8 +407,12 @@ impl Slab<'_> {
             instrument.maker_fee,
         );
         let cost_atoms = loss + fee.max(0);
-        // An order that cannot make the worst case worse needs no margin.
+        // An order that cannot make the worst case worse needs no margin, and
+        // no fresh mark to measure it at.
         let worse = worst > stored.worst_lots();
+        if worse && !instrument.is_fresh(order.slot) {
+            return Err(SlabError::StaleMark);
+        }
         if let Some(openings) = openings {
             openings.worse |= worse;
             openings.cost_atoms += cost_atoms;
@@ -419,7 +423,7 @@ impl Slab<'_> {
             position,
             cash_change_atoms: -cost_atoms,
         };
-        let health = self.health(order.account, Some(&proposal));
+        let health = self.health_at(order.account, Some(&proposal), order.slot);
         if health.covers_initial() || !worse {
             Ok(())
         } else {
@@ -522,7 +526,7 @@ impl Slab<'_> {
             position: change.position,
             cash_change_atoms,
         };
-        self.check_margin(taker.account, &proposal)?;
+        self.check_margin_at(taker.account, &proposal, taker.slot)?;
         self.settle_cash(taker.account, cash_change_atoms, taker.slot)?;
         self.finish_taker(taker, swept, &change, fee)?;
         Ok(fee)
@@ -558,6 +562,9 @@ impl Slab<'_> {
         if !change.position.reduces(stored) {
             if self.accounts[taker.account].flags & account_flags::FROZEN != 0 {
                 return Err(SlabError::AccountFrozen);
+            }
+            if !instrument.is_fresh(taker.slot) {
+                return Err(SlabError::StaleMark);
             }
             if self.header.status.max(instrument.status) == status::REDUCE_ONLY {
                 return Err(SlabError::ReduceOnlyStatus);

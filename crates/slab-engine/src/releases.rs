@@ -5,7 +5,8 @@
 //! or hold fees - and has to mature: none of it leaves before `WARMUP_SLOTS`
 //! after the slot at which it was made, weighted by amount over what has not
 //! matured. What has matured counts as principal when the next profit is made.
-//! Unrealised profit counts nothing here, unrealised loss counts in full.
+//! Unrealised profit counts nothing here, unrealised loss counts in full, and
+//! so does what a position can have lost since its mark went stale.
 
 use crate::{Result, Slab, SlabError};
 use flagstone_interface::Key;
@@ -59,8 +60,10 @@ impl Slab<'_> {
         }
         let account = &self.accounts[index];
         let health = self.health(index, None);
-        let free =
-            health.equity_atoms - self.open_profit_atoms(index) - health.initial_atoms as i64;
+        let free = health.equity_atoms
+            - self.open_profit_atoms(index)
+            - self.stale_loss_atoms(index, slot)
+            - health.initial_atoms as i64;
         let free = free.min(account.cash_atoms).max(0) as u64;
         let matured = slot.saturating_sub(account.warmup_slot) >= WARMUP_SLOTS;
         if matured {

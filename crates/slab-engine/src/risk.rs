@@ -135,8 +135,8 @@ impl Slab<'_> {
     /// Either it covers its initial margin afterwards, or the position is
     /// strictly smaller, equity is not negative and equity over maintenance
     /// margin is no lower than before; profits at stale marks count nothing.
-    /// That suffices for the maker of a fill. A taker may only reduce at a
-    /// stale mark, which [`Slab::check_increase`] sees to.
+    /// That suffices for the maker of a fill; a taker at a stale mark may only
+    /// reduce, whatever its margin, which comes before this.
     ///
     /// # Errors
     /// [`SlabError::BelowInitialMargin`].
@@ -147,22 +147,6 @@ impl Slab<'_> {
             return Ok(());
         }
         self.check_reduction(account, proposal, &after, slot)
-    }
-
-    /// Whether a position may be proposed at the mark of its instrument: any,
-    /// while that is fresh, and one that is strictly smaller always.
-    ///
-    /// # Errors
-    /// [`SlabError::StaleMark`].
-    #[inline(always)]
-    pub fn check_increase(&self, index: u32, position: &Position, slot: Slot) -> Result<()> {
-        let stored = &self.positions[index];
-        let instrument = &self.instruments[stored.instrument as usize];
-        if instrument.is_fresh(slot) || position.reduces(stored) {
-            Ok(())
-        } else {
-            Err(SlabError::StaleMark)
-        }
     }
 
     #[cold]

@@ -77,7 +77,7 @@ pub fn run(
         let order = decode(account, instrument, part).map_err(fail)?;
         place(&mut slab, &order, slot, &mut openings, &mut record)?;
     }
-    slab.check_openings(account.into(), &openings)
+    slab.check_openings(account.into(), &openings, slot)
         .map_err(fail)?;
     record.flush();
     Ok(())
