@@ -424,6 +424,13 @@ pub fn release(slab: &Address, trader: &Address, account: u16, amount_atoms: u64
     instruction(data, slab, AccountMeta::new_readonly(*trader, true))
 }
 
+/// Takes the price in `oracle`, the instrument's, and moves the mark. Anyone
+/// may send it.
+pub fn update_mark(slab: &Address, oracle: &Address, instrument: u8) -> Instruction {
+    let data = vec![number::UPDATE_MARK, instrument];
+    instruction(data, slab, AccountMeta::new_readonly(*oracle, false))
+}
+
 /// Which hold: a slot of the pool and the generation that it was handed out in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HoldHandle {

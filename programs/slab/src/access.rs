@@ -7,7 +7,8 @@ use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use core::ops::Deref;
 use flagstone_interface::router::Escrow;
-use flagstone_interface::{Key, Record, key_eq};
+use flagstone_interface::{Key, PYTH_RECEIVER_ID, Record, key_eq};
+use flagstone_slab_engine::oracle::OraclePrice;
 use flagstone_slab_engine::{Slab, SlabError};
 use flagstone_units::Slot;
 
@@ -170,6 +171,53 @@ impl AnchorAccount for RouterRecord {
 }
 
 impl anchor_lang::IdlAccountType for RouterRecord {}
+
+/// An account that should be an instrument's oracle.
+pub struct OracleAccount {
+    view: AccountView,
+}
+
+impl OracleAccount {
+    /// The price in it, after checking that it is `expected` and that Pyth's
+    /// receiver program owns it: nobody else can have written it.
+    pub fn read(&self, expected: &Key) -> Result<OraclePrice, Error> {
+        let owned = key_eq(self.view.owner().as_array(), &PYTH_RECEIVER_ID);
+        if !owned || !key_eq(self.view.address().as_array(), expected) {
+            return Err(fail(SlabError::WrongOracle));
+        }
+        // SAFETY: the account is not this program's, so nothing here writes
+        // it, and no other program runs before this instruction ends.
+        let data = unsafe { self.view.borrow_unchecked() };
+        OraclePrice::read(data).map_err(fail)
+    }
+}
+
+impl Deref for OracleAccount {
+    type Target = AccountView;
+    fn deref(&self) -> &AccountView {
+        &self.view
+    }
+}
+
+impl AnchorAccount for OracleAccount {
+    type Data = AccountView;
+
+    fn load(view: AccountView) -> Result<Self, Error> {
+        Ok(Self { view })
+    }
+
+    fn account(&self) -> &AccountView {
+        &self.view
+    }
+}
+
+impl anchor_lang::IdlAccountType for OracleAccount {}
+
+/// The current slot, and unix time in seconds by the cluster's clock.
+pub fn current_time() -> Result<(Slot, i64), Error> {
+    let clock = Clock::get()?;
+    Ok((Slot::from_clock(clock.slot), clock.unix_timestamp))
+}
 
 /// The current slot.
 #[inline(always)]

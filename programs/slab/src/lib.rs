@@ -232,4 +232,10 @@ pub mod flagstone_slab {
     pub fn publish_root(ctx: &mut Context<Crank>, pages: u16) -> Result<()> {
         publish_root::run(ctx, pages)
     }
+
+    /// Takes the oracle's price and moves the mark. Permissionless.
+    #[discrim = 21]
+    pub fn update_mark(ctx: &mut Context<UpdateMark>, instrument: u8) -> Result<()> {
+        update_mark::run(ctx, instrument)
+    }
 }

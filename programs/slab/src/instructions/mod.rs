@@ -22,6 +22,7 @@ pub mod take;
 pub mod terms;
 mod trade;
 pub mod update_funding;
+pub mod update_mark;
 
 pub use add_instrument::*;
 pub use commit::*;
@@ -35,3 +36,4 @@ pub use take::TakeArgs;
 pub use terms::TermsArgs;
 pub use trade::*;
 pub use update_funding::*;
+pub use update_mark::*;
