@@ -154,8 +154,8 @@ impl Terms {
     fn closes_the_gap(&self, mark: Ticks) -> bool {
         let rules = &self.rules;
         let slots = u64::from(rules.oracle_age_max.0) + u64::from(LIQUIDATION_SLOTS.0);
-        let moved = u128::from(self.mark_move_max.0) * u128::from(slots) * u128::from(PPM_ONE)
-            / u128::from(mark.0);
+        let moved = u128::from(self.mark_move_max.0) * u128::from(slots) * u128::from(PPM_ONE);
+        let moved = moved.div_ceil(u128::from(mark.0));
         // One interval's funding at most falls due within the time of a
         // liquidation, unless intervals are shorter than that.
         let intervals = match rules.funding_slots.0 {

@@ -10,6 +10,7 @@
 )]
 
 pub mod roots;
+pub mod oracle;
 pub mod router;
 
 use bytemuck::Zeroable;
