@@ -323,6 +323,22 @@ fn t3_a_later_commit_needs_a_price_posted_after_its_reserve() {
 }
 
 #[test]
+fn t3_a_later_commit_needs_a_fresh_mark_even_to_reduce() {
+    let mut exchange = about_to_go_stale();
+    let mut order = reserve(2, Ask, 9_990, 5);
+    order.ttl = Slot(40);
+    let held = exchange.reserve(&order).unwrap();
+    let cap = exchange.mint_for(&held);
+    exchange.slot = 102;
+    speak(&mut exchange, 10_000);
+    exchange.slot = 128;
+    assert_eq!(exchange.commit(&held, cap).map(|_| ()), Err(StaleMark));
+    exchange.slot = 127;
+    exchange.commit(&held, cap).unwrap();
+    exchange.audit();
+}
+
+#[test]
 fn t3_without_an_oracle_a_later_commit_waits_for_nobody() {
     let mut exchange = Exchange::new(&params(), 2);
     exchange.post(1, Ask, 1_000, 10).unwrap();

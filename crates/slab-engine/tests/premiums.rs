@@ -132,6 +132,19 @@ fn t3_the_premium_is_bounded_below_as_well_and_on_the_index_of_today() {
 }
 
 #[test]
+fn t3_an_old_average_is_held_to_the_bound_of_the_index_of_today() {
+    let mut exchange = speaking(0);
+    exchange.slab().instruments[0].premium_average = 200 << 16;
+    repeat(&mut exchange, 10_000, 100);
+    assert_eq!(mark(&mut exchange), 10_200);
+    repeat(&mut exchange, 9_000, 510);
+    assert_eq!(mark(&mut exchange), 9_180);
+    exchange.slab().instruments[0].premium_average = -200 << 16;
+    repeat(&mut exchange, 9_000, 180);
+    assert_eq!(mark(&mut exchange), 8_820);
+}
+
+#[test]
 fn t3_orders_of_one_slot_do_not_move_the_mark() {
     let mut exchange = speaking(2);
     quote(&mut exchange, 10_000);

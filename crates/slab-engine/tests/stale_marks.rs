@@ -127,6 +127,52 @@ fn t1_a_profit_at_a_stale_mark_carries_nothing_elsewhere() {
 }
 
 #[test]
+fn t1_a_profit_at_a_stale_mark_pays_for_no_trade_elsewhere() {
+    for (slot, most, charge) in [(126, 68, 0), (127, 48, 1_200)] {
+        let mut exchange = in_profit(15_000);
+        let mut other = params();
+        other.mark_age = Slot(0);
+        exchange.slab().add_instrument(&other, Slot(101)).unwrap();
+        exchange.slot = slot;
+        let mut quote = post_only(1, Ask, 1_000, 200);
+        quote.instrument = 1;
+        exchange.place(&quote).unwrap();
+        // A hold of 60 lots needs 16,200 in all; the escrow pays what lacks.
+        let mut order = reserve(2, Bid, 1_000, 60);
+        order.instrument = 1;
+        let held = exchange.reserve(&order).unwrap();
+        let before = exchange.bytes().to_vec();
+        let traded = exchange.mint_and_commit(&held).unwrap();
+        assert_eq!({ traded.charge_atoms }, charge, "{slot}");
+        exchange.audit();
+        exchange.bytes().copy_from_slice(&before);
+        exchange
+            .cancel_hold(2, (held.hold, held.generation))
+            .unwrap();
+        let mut take = ioc(2, Bid, 1_000, most + 1);
+        take.instrument = 1;
+        let short = exchange.take(&take).map(|_| ());
+        assert_eq!(short, Err(SlabError::BelowInitialMargin), "{slot}");
+        take.lots = Lots(most);
+        assert_eq!({ exchange.take(&take).unwrap().lots }, most);
+    }
+}
+
+#[test]
+fn t1_the_bond_of_a_reducing_hold_needs_no_profit() {
+    // Cash of 11,000 on a margin of 10,200; the profit of 2,000 counts neither
+    // for nor against it.
+    let mut exchange = in_profit(11_000);
+    exchange.post(1, Bid, 10_190, 5).unwrap();
+    exchange.slot = 127;
+    let mut order = reserve(2, Ask, 10_190, 5);
+    order.ttl = Slot(20);
+    exchange.reserve(&order).unwrap();
+    assert!(exchange.slab().accounts[2].bond_atoms > 0);
+    exchange.audit();
+}
+
+#[test]
 fn t1_a_loss_at_a_stale_mark_counts_in_full() {
     let mut exchange = in_profit(15_000);
     exchange.slab().instruments[0].mark = Ticks(9_900);
