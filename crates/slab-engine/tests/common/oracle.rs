@@ -23,6 +23,8 @@ pub fn with_oracle() -> InstrumentParams {
             oracle_confidence_max: Ppm(10_000),
             premium_max: Ppm(20_000),
             premium_slots: Slot(50),
+            // One interval longer than any test, which costs nothing.
+            funding_slots: Slot(1 << 20),
             ..Rules::default()
         },
         ..params()
