@@ -6,7 +6,7 @@ mod common;
 use common::oracle::*;
 use common::router::reserve;
 use common::{Exchange, Handle};
-use flagstone_units::{Side, Side::Ask, Side::Bid, Slot};
+use flagstone_units::{Ppm, Side, Side::Ask, Side::Bid, Slot};
 
 /// Quotes of account 1 whose middle is at `middle`, old enough to count.
 fn quote(exchange: &mut Exchange, middle: u32) -> [Handle; 2] {
@@ -178,4 +178,21 @@ fn t3_with_an_oracle_reserved_lots_count() {
     assert_eq!((before, found.premium_weight), (3, 4));
     assert_eq!(found.premium_sum, 4 * 40);
     exchange.audit();
+}
+
+#[test]
+fn t3_what_is_due_in_funding_accrues_before_the_index_changes() {
+    let mut params = with_oracle();
+    params.rules.funding_slots = Slot(100);
+    params.rules.funding_max = Ppm(7_500);
+    let mut exchange = Exchange::new(&params, 0);
+    exchange.slot = 101;
+    speak(&mut exchange, 10_000);
+    let found = &mut exchange.slab().instruments[0];
+    (found.premium_sum, found.premium_weight) = (1_000_000, 1);
+    // The interval ends with this slot; what it may cost is bounded by the
+    // index that it had.
+    exchange.slot = 200;
+    speak(&mut exchange, 20_000);
+    assert_eq!(instrument(&mut exchange).funding_rate, 75 << 16);
 }
