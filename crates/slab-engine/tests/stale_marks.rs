@@ -3,10 +3,11 @@
 
 mod common;
 
+use bytemuck::Zeroable;
 use common::oracle::*;
 use common::router::reserve;
-use common::{Exchange, ioc, params, post_only};
-use flagstone_interface::event::outcome;
+use common::{Exchange, ioc, key_of, params, post_only};
+use flagstone_interface::event::{Traded, outcome};
 use flagstone_slab_engine::SlabError::{self, StaleMark};
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_units::{Lots, Ppm, Side::Ask, Side::Bid, Slot, Ticks};
@@ -323,4 +324,24 @@ fn t1_gap_binds_only_where_an_oracle_makes_the_mark() {
         };
         assert!(!accepted(&halfway));
     }
+}
+
+#[test]
+fn t1_a_replacement_at_a_stale_mark_may_not_open_more() {
+    let mut exchange = about_to_go_stale();
+    let resting = exchange.post(3, Bid, 9_980, 5).unwrap();
+    exchange.slot = 127;
+    let (slot, trader) = (Slot(127), key_of(7, 3));
+    let mut replace = |lots| {
+        let (order, mut traded) = (post_only(3, Bid, 9_980, lots), Traded::zeroed());
+        let replaced =
+            exchange.run(|slab| slab.replace(&trader, resting, &order, slot, &mut traded));
+        exchange.audit();
+        replaced.map(|_| ())
+    };
+    // The order that goes first takes the room with it.
+    assert_eq!(replace(6), Err(StaleMark));
+    assert_eq!(replace(5), Err(StaleMark));
+    speak(&mut exchange, 10_000);
+    exchange.cancel(3, resting).unwrap().unwrap();
 }
