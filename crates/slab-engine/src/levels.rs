@@ -25,7 +25,7 @@ use flagstone_units::{Lots, Side, Ticks};
 /// [`Level::bit`] of a slot that hosts no inner node.
 pub const NO_NODE: u8 = 0xff;
 
-const LEAF: u32 = 1;
+const LEAF: u64 = 1;
 
 /// Key of a price: smaller is better.
 #[inline(always)]
@@ -38,8 +38,15 @@ const fn key(side: Side, ticks: Ticks) -> u32 {
 
 /// Which child of a node a key leads to.
 #[inline(always)]
-const fn turn(key: u32, bit: u8) -> usize {
-    (key as u64).wrapping_shr(bit as u32) as usize & 1
+const fn turn(key: u32, bit: u8) -> u64 {
+    (key as u64) >> (bit & 31) & 1
+}
+
+/// The level that hosts the node, or is the leaf, at a link. The loops below
+/// hold links in whole words: the target has no arithmetic on halves of them.
+#[inline(always)]
+fn at(levels: &[Level], link: u64) -> &Level {
+    &levels[(link >> 1).wrapping_sub(1) as usize]
 }
 
 /// One side of one book, with the pools that it lives in.
@@ -48,6 +55,31 @@ pub(crate) struct Tree<'s, 'a> {
     pub(crate) book: &'s mut BookSide,
     pub(crate) header: &'s mut PoolHeader,
     pub(crate) levels: &'s mut Pool<'a, Level>,
+}
+
+/// The way of a search: the arc taken at each node, by the bit it decides on.
+#[derive(Default)]
+struct Path {
+    /// Bits that a node on the way decided on.
+    bits: u64,
+    arcs: [u32; 32],
+}
+
+impl Path {
+    /// The last arc taken above a node that decides on `bit`; 0 is the root.
+    ///
+    /// Bits shrink on the way down, so that is the arc of the lowest bit above.
+    #[inline(always)]
+    fn above(&self, bit: u8) -> u32 {
+        let higher = self.bits >> (bit & 31) >> 1;
+        match higher {
+            0 => 0,
+            higher => {
+                let next = u32::from(bit) + 1 + higher.trailing_zeros();
+                self.arcs[next as usize & 31]
+            }
+        }
+    }
 }
 
 impl Tree<'_, '_> {
@@ -64,22 +96,24 @@ impl Tree<'_, '_> {
     fn find_or_insert_deep(&mut self, instrument: u8, ticks: Ticks) -> Option<u32> {
         if self.book.root == 0 {
             let index = self.new_level(instrument, ticks)?;
-            self.book.root = index << 1 | LEAF;
+            self.book.root = index << 1 | LEAF as u32;
             self.book.best = index;
             return Some(index);
         }
         let key = key(self.side, ticks);
-        let near = self.descend(key);
+        let mut path = Path::default();
+        let near = self.descend(key, &mut path);
         let difference = self.key_of(near) ^ key;
         if difference == 0 {
             return Some(near);
         }
         let bit = 31 - difference.leading_zeros() as u8;
         let index = self.new_level(instrument, ticks)?;
-        let (arc, link) = self.split_point(key, bit);
-        let worse = turn(key, bit);
+        let arc = path.above(bit);
+        let link = self.link_at(arc);
+        let worse = turn(key, bit) as usize;
         let node = &mut self.levels[index];
-        node.child[worse] = index << 1 | LEAF;
+        node.child[worse] = index << 1 | LEAF as u32;
         node.child[1 - worse] = link;
         node.bit = bit;
         self.set(arc, index << 1);
@@ -92,14 +126,17 @@ impl Tree<'_, '_> {
     pub(crate) fn remove(&mut self, index: u32) {
         let key = self.unlink_neighbours(index);
         let (mut above, mut arc) = (0, 0);
-        let mut link = self.book.root;
+        let mut link = u64::from(self.book.root);
+        // Where the pool lies is looked up once, not on every step.
+        let levels: &[Level] = self.levels.items();
         while link & LEAF == 0 {
-            let node = &self.levels[link >> 1];
+            let node = at(levels, link);
             let turn = turn(key, node.bit);
-            (above, arc) = (arc, link | turn as u32);
-            link = node.child[turn];
+            (above, arc) = (arc, link | turn);
+            link = node.child[turn as usize].into();
         }
-        debug_assert_eq!(link, index << 1 | LEAF);
+        debug_assert_eq!(link, u64::from(index) << 1 | LEAF);
+        let (above, arc) = (above as u32, arc as u32);
         self.book.levels -= 1;
         let parent = arc >> 1;
         if parent == 0 {
@@ -121,18 +158,19 @@ impl Tree<'_, '_> {
     #[inline(never)]
     fn rehost(&mut self, index: u32, parent: u32, key: u32) {
         let mut arc = 0;
-        let mut link = self.book.root;
-        while link >> 1 != index {
-            let node = &self.levels[link >> 1];
+        let mut link = u64::from(self.book.root);
+        let levels: &[Level] = self.levels.items();
+        while link >> 1 != u64::from(index) {
+            let node = at(levels, link);
             let turn = turn(key, node.bit);
-            arc = link | turn as u32;
-            link = node.child[turn];
+            arc = link | turn;
+            link = node.child[turn as usize].into();
         }
         let hosted = self.levels[index];
         let host = &mut self.levels[parent];
         host.child = hosted.child;
         host.bit = hosted.bit;
-        self.set(arc, parent << 1);
+        self.set(arc as u32, parent << 1);
     }
 
     /// The worst level, 0 when there is none.
@@ -168,33 +206,30 @@ impl Tree<'_, '_> {
         key(self.side, self.levels[index].ticks)
     }
 
-    /// The leaf that a search for `key` ends at.
+    /// The leaf that a search for `key` ends at, and the way there.
     #[inline(always)]
-    fn descend(&self, key: u32) -> u32 {
-        let mut link = self.book.root;
+    fn descend(&self, key: u32, path: &mut Path) -> u32 {
+        let levels: &[Level] = self.levels.items();
+        let mut link = u64::from(self.book.root);
         while link & LEAF == 0 {
-            let node = &self.levels[link >> 1];
-            link = node.child[turn(key, node.bit)];
+            let node = at(levels, link);
+            let bit = node.bit & 31;
+            let arc = link | turn(key, bit);
+            path.arcs[bit as usize] = arc as u32;
+            path.bits |= 1 << bit;
+            link = node.child[(arc & 1) as usize].into();
         }
-        link >> 1
+        (link >> 1) as u32
     }
 
-    /// Where a new node that decides on `bit` goes: the first arc whose subtree
-    /// agrees with the key on every bit above, and the link it holds now.
+    /// The link at an arc.
     #[inline(always)]
-    fn split_point(&self, key: u32, bit: u8) -> (u32, u32) {
-        let mut arc = 0;
-        let mut link = self.book.root;
-        while link & LEAF == 0 {
-            let node = &self.levels[link >> 1];
-            if node.bit < bit {
-                break;
-            }
-            let turn = turn(key, node.bit);
-            arc = link | turn as u32;
-            link = node.child[turn];
+    fn link_at(&self, arc: u32) -> u32 {
+        if arc == 0 {
+            self.book.root
+        } else {
+            self.levels[arc >> 1].child[(arc & 1) as usize]
         }
-        (arc, link)
     }
 
     /// Changes the link at an arc.
@@ -209,11 +244,13 @@ impl Tree<'_, '_> {
 
     /// Best (or worst) leaf below a link.
     #[inline(always)]
-    fn extreme(&self, mut link: u32, worst: bool) -> u32 {
+    fn extreme(&self, link: u32, worst: bool) -> u32 {
+        let levels: &[Level] = self.levels.items();
+        let mut link = u64::from(link);
         while link & LEAF == 0 {
-            link = self.levels[link >> 1].child[usize::from(worst)];
+            link = at(levels, link).child[usize::from(worst)].into();
         }
-        link >> 1
+        (link >> 1) as u32
     }
 
     /// Links a new level into the list beside the subtree that it was split from.

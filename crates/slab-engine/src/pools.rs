@@ -136,6 +136,13 @@ impl<T: Pooled> Pool<'_, T> {
         self.items.get((index as usize).wrapping_sub(1))
     }
 
+    /// All items as a slice, addressed from 0: for loops that would look up
+    /// where the pool lies on every step.
+    #[inline(always)]
+    pub fn items(&self) -> &[T] {
+        &self.items
+    }
+
     /// Items that fit.
     #[inline(always)]
     pub fn capacity(&self) -> u32 {

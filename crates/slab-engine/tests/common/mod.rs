@@ -9,8 +9,8 @@
     reason = "each test crate uses a part of it"
 )]
 
-pub mod roots;
 pub mod oracle;
+pub mod roots;
 pub mod router;
 
 use bytemuck::Zeroable;
