@@ -163,7 +163,7 @@ errors! {
         Healthy = 6052,
         /// The positions are not opposite, profitable and sorted, or a more profitable one was left out.
         BadDeleverage = 6053,
-        /// There is no deficit to allocate, or insurance has not paid yet.
+        /// There is no such deficit to cover or allocate, or insurance has not paid yet.
         NoDeficit = 6054,
         /// The account still holds cash, positions, orders or holds, or a counter is not settled.
         NotEmpty = 6055,

@@ -207,8 +207,8 @@ pub struct SlabHeader {
     /// Haircut index of the slab's profits: how often all of it was lost in the
     /// high word, parts per 2^32 lost since in the low word.
     pub haircut_index: u64,
-    /// Sum of the profits of all accounts, cash above principal, in atoms; never
-    /// above what they really add up to.
+    /// What the profits of all accounts, cash above principal, come to after
+    /// every haircut, in atoms; never below what they really add up to.
     pub profit_total_atoms: u64,
     /// Collected by haircuts less what they paid for, in atoms. Negative until
     /// the accounts are touched.
@@ -253,8 +253,11 @@ pub struct SlabHeader {
     /// What the slab was given and had not kept for itself at the slot that the
     /// root under construction describes, in atoms.
     pub root_given_atoms: i64,
+    /// What haircuts took beyond what they paid for, through rounding, in atoms;
+    /// pays for the next deficit before any profit does.
+    pub haircut_spare_atoms: u64,
     /// Reserved; zero.
-    pub reserved: [u64; 35],
+    pub reserved: [u64; 34],
 }
 assert_layout!(SlabHeader, 944, version @ 8, router_program @ 24, pools @ 152, event_seq @ 392);
 
@@ -264,6 +267,23 @@ impl Record for SlabHeader {
 }
 
 impl SlabHeader {
+    /// Keeps the sum of profits when a profit changes. The account has seen
+    /// every haircut, so the sum is not below `before`.
+    #[inline(always)]
+    pub const fn note_profit(&mut self, before: u64, after: u64) {
+        if before != after {
+            let others = self.profit_total_atoms.wrapping_sub(before);
+            self.profit_total_atoms = others.wrapping_add(after);
+        }
+    }
+
+    /// Most that the slab's profits can pay of a deficit, in atoms.
+    #[inline(always)]
+    pub const fn haircut_base_atoms(&self) -> u64 {
+        self.profit_total_atoms
+            .saturating_add(self.haircut_spare_atoms)
+    }
+
     /// Directory entry of a pool.
     #[inline(always)]
     pub const fn pool(&self, id: PoolId) -> &PoolHeader {
@@ -333,6 +353,32 @@ pub const fn next_generation(generation: u32) -> u32 {
 }
 
 impl SlabAccount {
+    /// Cash above principal, in atoms: what a haircut may cut.
+    #[inline(always)]
+    pub const fn profit_atoms(&self) -> u64 {
+        if self.cash_atoms > 0 {
+            (self.cash_atoms as u64).saturating_sub(self.principal_atoms)
+        } else {
+            0
+        }
+    }
+
+    /// What the account owes beyond what it has, in atoms.
+    #[inline(always)]
+    pub const fn debt_atoms(&self) -> u64 {
+        if self.cash_atoms < 0 {
+            self.cash_atoms.unsigned_abs()
+        } else {
+            0
+        }
+    }
+
+    /// Whether its negative cash is part of the recognised deficit.
+    #[inline(always)]
+    pub const fn is_bankrupt(&self) -> bool {
+        self.flags & account_flags::BANKRUPT != 0
+    }
+
     /// Whether this account, at `index`, and the escrow at `key` name each other.
     #[inline(always)]
     pub fn is_bound(&self, index: u32, key: &Key, escrow: &Escrow) -> bool {

@@ -51,6 +51,9 @@ pub(crate) struct Taker {
     pub(crate) slot: Slot,
     /// First bytes of the commitment that the trade reveals, for the print.
     pub(crate) commitment: u32,
+    /// Whether it is under liquidation: it pays no taker fee, so that there is
+    /// nothing to pay a rebate from.
+    pub(crate) liquidates: bool,
 }
 
 /// What a sweep has done so far.
@@ -104,6 +107,7 @@ impl Taker {
                 hold.commitment[2],
                 hold.commitment[3],
             ]),
+            liquidates: false,
         }
     }
 }
@@ -195,7 +199,7 @@ impl Slab<'_> {
         let instrument = &self.instruments[taker.instrument as usize];
         let notional_atoms = notional_atoms(order.ticks, lots, instrument.atoms_per_tick);
         let mut rate = instrument.maker_fee;
-        if rate.0 < 0 && self.is_just_in_time(order, instrument) {
+        if rate.0 < 0 && (taker.liquidates || self.is_just_in_time(order, instrument)) {
             rate = SignedPpm::ZERO;
         }
         let fee_atoms = fee_atoms(notional_atoms, rate);
@@ -270,7 +274,7 @@ impl Slab<'_> {
 
     /// Why an order may not trade with this taker, if so.
     #[inline(always)]
-    fn refusal(&self, order: &Order, taker: &Taker) -> Option<u8> {
+    pub(crate) fn refusal(&self, order: &Order, taker: &Taker) -> Option<u8> {
         if order.is_expired(taker.slot) {
             Some(outcome::EXPIRED)
         } else if !taker.band.contains(order.ticks) {
@@ -285,7 +289,7 @@ impl Slab<'_> {
     /// Removes or reduces an order that may not trade.
     #[cold]
     #[inline(never)]
-    fn turn_away(
+    pub(crate) fn turn_away(
         &mut self,
         index: u32,
         order: &Order,
@@ -342,6 +346,7 @@ impl Slab<'_> {
         slot: Slot,
     ) -> Result<()> {
         let account = &mut self.accounts[account];
+        let profit_before = account.profit_atoms();
         let before = account.cash_atoms;
         account.cash_atoms = before
             .checked_add(change_atoms)
@@ -359,20 +364,25 @@ impl Slab<'_> {
             let gain = change_atoms.unsigned_abs();
             account.warmup_slot = weighted_slot(account.warmup_slot, profit, slot, gain);
         }
+        let profit = account.profit_atoms();
+        self.header.note_profit(profit_before, profit);
         Ok(())
     }
 
-    /// Adds money from the escrow to an account's cash.
+    /// Adds money from the escrow to an account's cash; `cash` and `atoms` are
+    /// the same amount.
     #[inline(always)]
     pub(crate) fn add_principal(&mut self, account: u32, cash: i64, atoms: u64) -> Result<()> {
         let account = &mut self.accounts[account];
+        let debt = account.debt_atoms();
         account.cash_atoms = account
             .cash_atoms
             .checked_add(cash)
             .ok_or(SlabError::AmountOverflow)?;
+        // What pays an older loss is lost, not principal. Profit stays as it was.
         account.principal_atoms = account
             .principal_atoms
-            .checked_add(atoms)
+            .checked_add(atoms.saturating_sub(debt))
             .ok_or(SlabError::AmountOverflow)?;
         Ok(())
     }

@@ -498,6 +498,7 @@ impl Slab<'_> {
             band,
             slot,
             commitment: 0,
+            liquidates: false,
         };
         let swept = self.sweep(&taker, traded)?;
         let mut fee = 0;

@@ -149,6 +149,13 @@ impl<T: Pooled> Pool<'_, T> {
         self.items.place().capacity
     }
 
+    /// The first `count` items.
+    #[inline(always)]
+    pub fn first(&self, count: u32) -> &[T] {
+        let items: &[T] = &self.items;
+        &items[..items.len().min(count as usize)]
+    }
+
     /// All items in order of their index.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         self.items

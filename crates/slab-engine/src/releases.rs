@@ -40,6 +40,7 @@ impl Slab<'_> {
         }
         let amount = i64::try_from(amount_atoms).map_err(|_| SlabError::AmountOverflow)?;
         let account = &mut self.accounts[index];
+        let profit_before = account.profit_atoms();
         account.cash_atoms -= amount;
         account.released_total_atoms = account
             .released_total_atoms
@@ -47,7 +48,8 @@ impl Slab<'_> {
             .ok_or(SlabError::AmountOverflow)?;
         account.touched_slot = slot;
         account.principal_atoms = account.principal_atoms.saturating_sub(amount_atoms);
-        let cash = account.cash_atoms;
+        let (cash, profit) = (account.cash_atoms, account.profit_atoms());
+        self.header.note_profit(profit_before, profit);
         self.header.released_total.add(amount_atoms);
         Ok(cash)
     }
