@@ -3,6 +3,7 @@
 use crate::pools::{allocate, release};
 use crate::{Result, Slab, SlabError};
 use bytemuck::Zeroable;
+use flagstone_interface::event::DeficitRecognised;
 use flagstone_interface::router::Escrow;
 use flagstone_interface::slab::{PoolId, SlabAccount, account_flags, next_generation};
 use flagstone_interface::{Key, key_eq};
@@ -14,8 +15,12 @@ pub const CASH_ATOMS_MAX: u64 = 1 << 61;
 /// What [`Slab::sync`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Synced {
-    /// Atoms credited now.
+    /// Deposits credited now, in atoms.
     pub credited_atoms: u64,
+    /// Insurance credited now, in atoms.
+    pub covered_atoms: u64,
+    /// Set when the account turned out to be bankrupt.
+    pub recognised: Option<DeficitRecognised>,
     /// Cash afterwards, in atoms.
     pub cash_atoms: i64,
 }
@@ -53,20 +58,24 @@ impl Slab<'_> {
             flags: account_flags::OPEN | leaf,
             generation,
             haircut_index: self.header.haircut_index,
+            covered_seen_atoms: escrow.covered_total_atoms,
             touched_slot: slot,
             ..SlabAccount::zeroed()
         };
         Ok(index)
     }
 
-    /// Credits the deposits that the Router recorded since the last sync, and
-    /// copies the escrow's session key and freeze.
+    /// Credits the cover and the deposits that the Router recorded since the
+    /// last sync, and copies the escrow's session key and freeze.
     ///
-    /// Idempotent: a second call credits nothing.
+    /// Cover comes first: it was measured when the deposits were still to come.
+    /// Orders of an account that is now frozen leave with
+    /// [`Slab::cancel_frozen`]. Idempotent: a second call credits nothing.
     ///
     /// # Errors
     /// [`SlabError::NoAccount`]; [`SlabError::NotBound`] when account and
     /// escrow do not name each other; [`SlabError::CounterBackwards`];
+    /// [`SlabError::NoDeficit`] for cover above the account's debt;
     /// [`SlabError::AmountOverflow`].
     pub fn sync(
         &mut self,
@@ -82,7 +91,9 @@ impl Slab<'_> {
             return Err(SlabError::NotBound);
         }
         self.touch(index)?;
+        let covered_atoms = self.take_cover(index, escrow)?;
         let account = &self.accounts[index];
+        let debt = account.debt_atoms();
         let credited_atoms = escrow
             .deposited_total_atoms
             .checked_sub(account.deposited_seen_atoms)
@@ -96,7 +107,9 @@ impl Slab<'_> {
         let account = &mut self.accounts[index];
         account.deposited_seen_atoms = escrow.deposited_total_atoms;
         account.cash_atoms = cash_atoms;
-        account.principal_atoms = account.principal_atoms.saturating_add(credited_atoms);
+        // What pays an older loss is lost, not principal. Profit stays as it was.
+        let principal = credited_atoms.saturating_sub(debt);
+        account.principal_atoms = account.principal_atoms.saturating_add(principal);
         account.trader = escrow.trader;
         account.flags &= !account_flags::FROZEN;
         if escrow.frozen != 0 {
@@ -104,8 +117,11 @@ impl Slab<'_> {
         }
         account.touched_slot = slot;
         self.header.deposits_total.add(credited_atoms);
+        self.note_debt(index, debt);
         Ok(Synced {
             credited_atoms,
+            covered_atoms,
+            recognised: self.recognise(index, slot),
             cash_atoms,
         })
     }
@@ -142,15 +158,21 @@ impl Slab<'_> {
 
     /// The open account at an index whose trader key signed.
     ///
+    /// The one place that keeps a bankrupt account from doing anything: it has
+    /// no orders and holds left to end, and its debt is known until paid.
+    ///
     /// # Errors
-    /// [`SlabError::NoAccount`], [`SlabError::WrongTrader`].
+    /// [`SlabError::NoAccount`], [`SlabError::WrongTrader`];
+    /// [`SlabError::AccountFrozen`] while it is bankrupt.
     #[inline(always)]
     pub fn traded_account(&self, index: u32, trader: &Key) -> Result<&SlabAccount> {
         let account = self.open_account_at(index)?;
-        if key_eq(&account.trader, trader) {
-            Ok(account)
-        } else {
+        if !key_eq(&account.trader, trader) {
             Err(SlabError::WrongTrader)
+        } else if account.is_bankrupt() {
+            Err(SlabError::AccountFrozen)
+        } else {
+            Ok(account)
         }
     }
 

@@ -4,9 +4,12 @@
 //! and simulations.
 
 use crate::Slab;
+use crate::deficits::profit_left;
 use crate::layout::{Instrument, Level, Order, Position};
 use crate::pools::{Item, Pool};
-use flagstone_interface::slab::{HOLD_BUCKETS, PoolHeader, PoolId, Reservation, account_flags};
+use flagstone_interface::slab::{
+    HOLD_BUCKETS, PoolHeader, PoolId, Reservation, SlabAccount, account_flags,
+};
 use flagstone_units::{Side, Ticks};
 
 /// Sums over a slab, in atoms.
@@ -18,6 +21,8 @@ pub struct Totals {
     pub cost_atoms: i128,
     /// Fees kept.
     pub fees_atoms: i128,
+    /// Collected by haircuts and funding, less what they paid.
+    pub pools_atoms: i128,
     /// Deposits and cover received, less releases.
     pub received_atoms: i128,
 }
@@ -61,10 +66,12 @@ impl Slab<'_> {
         self.audit_instruments()?;
         self.audit_holds()?;
         self.audit_root()?;
+        self.audit_deficit()?;
+        self.audit_profits()?;
         self.conservation()
     }
 
-    /// Sum of cash less cost plus fees equals what came in, to the atom.
+    /// Sum of cash less cost plus fees and pools equals what came in, to the atom.
     ///
     /// # Errors
     /// When it does not.
@@ -88,9 +95,9 @@ impl Slab<'_> {
         totals.received_atoms = (header.deposits_total.get() + header.debits_total.get()) as i128
             + header.covered_total.get() as i128
             - header.released_total.get() as i128;
-        // Funding that one side has paid and the other not yet received.
-        let funding = i128::from(header.funding_pool_atoms);
-        let held = totals.cash_atoms - totals.cost_atoms + totals.fees_atoms + funding;
+        totals.pools_atoms =
+            i128::from(header.haircut_pool_atoms) + i128::from(header.funding_pool_atoms);
+        let held = totals.cash_atoms - totals.cost_atoms + totals.fees_atoms + totals.pools_atoms;
         ensure!(held == totals.received_atoms, "value was lost or created");
         Ok(totals)
     }
@@ -352,6 +359,60 @@ fn audit_mark(instrument: &Instrument) -> Result<(), &'static str> {
     let dated = instrument.index_slot.0 > 0 && instrument.index_slot <= instrument.fresh_until;
     ensure!(dated, "the index is stale before it was posted");
     Ok(())
+}
+
+impl Slab<'_> {
+    fn open_accounts(&self) -> impl Iterator<Item = &SlabAccount> {
+        let accounts = self.accounts.iter().map(|(_, account)| account);
+        accounts.filter(|account| account.flags & account_flags::OPEN != 0)
+    }
+
+    /// The recognised deficit is what bankrupt accounts owe, and they have
+    /// nothing left that could change it.
+    fn audit_deficit(&self) -> Result<(), &'static str> {
+        let mut deficit = 0;
+        for account in self.open_accounts() {
+            let principal = i128::from(account.principal_atoms);
+            let cash = i128::from(account.cash_atoms.max(0));
+            ensure!(principal <= cash, "principal was lost and still counts");
+            if account.is_bankrupt() {
+                let empty = account.positions_head == 0
+                    && account.orders_head == 0
+                    && account.holds_count == 0;
+                ensure!(empty, "a bankrupt account still trades");
+                ensure!(account.cash_atoms < 0, "a bankrupt account owes nothing");
+                deficit += account.debt_atoms();
+            }
+        }
+        ensure!(
+            deficit == self.header.deficit_atoms,
+            "the recognised deficit is wrong"
+        );
+        Ok(())
+    }
+
+    /// Profits, as stored and as they are after every haircut, agree with the
+    /// header; what was paid ahead can be collected.
+    fn audit_profits(&self) -> Result<(), &'static str> {
+        let header = &self.header;
+        let (mut stored, mut real) = (0i128, 0i128);
+        for account in self.open_accounts() {
+            let profit = account.profit_atoms();
+            let left = profit_left(profit, account.haircut_index, header.haircut_index);
+            stored += i128::from(profit);
+            real += i128::from(left);
+        }
+        let pool = i128::from(header.haircut_pool_atoms);
+        let total = i128::from(header.profit_total_atoms);
+        let spare = i128::from(header.haircut_spare_atoms);
+        ensure!(total + spare == stored + pool, "profits are miscounted");
+        ensure!(real <= total, "profits are above their sum");
+        ensure!(
+            pool + stored - real >= 0,
+            "a haircut paid what it cannot collect"
+        );
+        Ok(())
+    }
 }
 
 /// What the live holds add up to.

@@ -27,6 +27,8 @@
 //! | [`commits`] | commit: a hold trades and charges its capability |
 //! | [`wheel`] | expired holds end by themselves |
 //! | [`releases`] | what an account may give back to its escrow |
+//! | [`liquidations`] | the book takes over a position, on the Router's ticket |
+//! | [`deleverages`] | opposite positions take what the book could not |
 //! | [`deficits`] | bad debt: recognised, covered, or allocated to profits |
 //! | [`roots`] | Merkle root of the accounts, built in bounded steps |
 //! | [`audit`] | every invariant of a slab, recomputed from nothing |
@@ -40,11 +42,13 @@ pub mod book;
 pub mod cancels;
 pub mod commits;
 pub mod deficits;
+pub mod deleverages;
 pub mod funding;
 pub mod holds;
 pub mod instruments;
 pub mod layout;
 pub mod levels;
+pub mod liquidations;
 pub mod marks;
 pub mod matching;
 pub mod oracle;
