@@ -9,6 +9,7 @@
     reason = "each test crate uses a part of it"
 )]
 
+pub mod crash;
 pub mod oracle;
 pub mod roots;
 pub mod router;
