@@ -55,12 +55,14 @@ events! {
         /// Session key that trades.
         trader: Key,
     }
-    /// Deposits were credited, or the session key was copied.
+    /// Deposits or cover were credited, or the session key was copied.
     AccountSynced = 4 {
         /// Account index.
         account: u16,
-        /// Atoms credited now.
+        /// Deposits credited now, in atoms.
         credited_atoms: u64,
+        /// Insurance credited now, in atoms.
+        covered_atoms: u64,
         /// Cash afterwards, in atoms.
         cash_atoms: i64,
     }

@@ -145,6 +145,11 @@ impl RouterRecord {
         Ok(T::read(data))
     }
 
+    /// The same, where no other record will do.
+    pub fn require<T: Record>(&self, router: &Key) -> Result<&T, Error> {
+        self.read(router)?.ok_or(fail(SlabError::WrongRecord))
+    }
+
     /// Address of the account.
     pub fn key(&self) -> &Key {
         self.view.address().as_array()

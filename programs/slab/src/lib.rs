@@ -238,4 +238,35 @@ pub mod flagstone_slab {
     pub fn update_mark(ctx: &mut Context<UpdateMark>, instrument: u8) -> Result<()> {
         update_mark::run(ctx, instrument)
     }
+
+    /// Closes part of the position of an account below its maintenance margin
+    /// against the book, on the Router's ticket. `holds` are handles, index and
+    /// generation, of holds to end first. Permissionless.
+    #[discrim = 23]
+    pub fn liquidation_call(
+        ctx: &mut Context<Liquidation>,
+        account: u16,
+        keeper: u16,
+        holds: [u32; 8],
+    ) -> Result<()> {
+        liquidation_call::run(ctx, account, keeper, holds)
+    }
+
+    /// Closes what an expired ticket left against opposite positions, most
+    /// profitable first; zeroes end the list. Permissionless.
+    #[discrim = 24]
+    pub fn deleverage(
+        ctx: &mut Context<Liquidation>,
+        account: u16,
+        counters: [u32; 16],
+    ) -> Result<()> {
+        deleverage::run(ctx, account, counters)
+    }
+
+    /// Pays a bankrupt account's debt from the profits of all others.
+    /// Permissionless.
+    #[discrim = 25]
+    pub fn allocate_deficit(ctx: &mut Context<AllocateDeficit>, account: u16) -> Result<()> {
+        allocate_deficit::run(ctx, account)
+    }
 }

@@ -3,7 +3,9 @@
 use crate::access::fail;
 use anchor_lang::Error;
 use anchor_lang::sol_log_data;
-use flagstone_interface::event::{HoldEnded, OrderCancelled, OrderPending, OrderPlaced, Traded};
+use flagstone_interface::event::{
+    DeficitRecognised, HoldEnded, OrderCancelled, OrderPending, OrderPlaced, Traded,
+};
 use flagstone_slab_engine::Slab;
 use flagstone_slab_engine::orders::Placed;
 use flagstone_units::Slot;
@@ -151,6 +153,15 @@ pub fn expire_due(slab: &mut Slab<'_>, slot: Slot) -> Result<(), Error> {
 pub fn cancelled(slab: &mut Slab<'_>, mut event: OrderCancelled) {
     event.seq = slab.next_seq();
     write(&event);
+}
+
+/// Numbers and writes that a deficit was recognised, if one was.
+#[inline(always)]
+pub fn recognised(slab: &mut Slab<'_>, event: Option<DeficitRecognised>) {
+    if let Some(mut event) = event {
+        event.seq = slab.next_seq();
+        write(&event);
+    }
 }
 
 /// Numbers and writes a trade.

@@ -1,15 +1,18 @@
 //! One file per instruction: check, call the engine, write the event.
 
 pub mod add_instrument;
+pub mod allocate_deficit;
 pub mod batch_open;
 pub mod batch_update;
 pub mod cancel;
 pub mod cancel_all;
 pub mod cancel_hold;
 pub mod commit;
+pub mod deleverage;
 pub mod expire_holds;
 pub mod free_hold;
 pub mod initialize;
+pub mod liquidation_call;
 pub mod open_account;
 pub mod place;
 pub mod publish_root;
@@ -25,9 +28,11 @@ pub mod update_funding;
 pub mod update_mark;
 
 pub use add_instrument::*;
+pub use allocate_deficit::*;
 pub use commit::*;
 pub use expire_holds::*;
 pub use initialize::*;
+pub use liquidation_call::*;
 pub use open_account::*;
 pub use place::PlaceArgs;
 pub use reserve::ReserveArgs;

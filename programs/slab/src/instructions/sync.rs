@@ -2,6 +2,7 @@ use crate::access::{EscrowAccount, SlabAccount, current_slot, fail};
 use crate::log;
 use anchor_lang::prelude::*;
 use flagstone_interface::event::AccountSynced;
+use flagstone_slab_engine::cancels::Cancelled;
 
 /// Accounts of `sync`.
 #[derive(Accounts)]
@@ -32,7 +33,15 @@ pub fn run(ctx: &mut Context<Sync>, account: u16) -> Result<()> {
         seq,
         account,
         credited_atoms: synced.credited_atoms,
+        covered_atoms: synced.covered_atoms,
         cash_atoms: synced.cash_atoms,
     });
+    log::recognised(&mut slab, synced.recognised);
+    let mut cancelled = Cancelled::none();
+    slab.cancel_frozen(account.into(), &mut cancelled)
+        .map_err(fail)?;
+    for event in cancelled.orders() {
+        log::cancelled(&mut slab, *event);
+    }
     Ok(())
 }
