@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const LETTERS: [&str; 10] = ["p", "s", "r", "m", "f", "x", "t", "e2e", "adv", "obs"];
+const LETTERS: [&str; 13] = [
+    "p", "s", "r", "rm", "m", "l", "lq", "f", "x", "t", "e2e", "adv", "obs",
+];
 
 #[test]
 fn every_invariant_has_a_test_and_every_such_test_an_invariant() {
