@@ -266,3 +266,38 @@ fn move_index(header: &mut SlabHeader, atoms: u64) {
     header.haircut_spare_atoms += left - kept;
     header.profit_total_atoms = kept;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn t9_profits_stay_within_their_sum_however_often_they_are_cut(
+            profit in 1u64..1 << 50,
+            cuts in proptest::collection::vec((1u64..1 << 20, 0u32..50), 1..60),
+        ) {
+            let mut header = SlabHeader::zeroed();
+            header.profit_total_atoms = profit;
+            let mut paid = 0;
+            for (size, shift) in cuts {
+                let base = header.haircut_base_atoms();
+                let atoms = (size << shift).min(base);
+                move_index(&mut header, atoms);
+                paid += atoms;
+                prop_assert_eq!(header.haircut_base_atoms() + paid, profit);
+                let index = Index::unpack(header.haircut_index);
+                prop_assert_eq!(index.pack(), header.haircut_index);
+                if index.epoch == 0 {
+                    // Exactly, not only after rounding.
+                    let worth = u128::from(profit) * u128::from(index.keep);
+                    prop_assert!(worth <= u128::from(header.profit_total_atoms) << 32);
+                } else {
+                    prop_assert_eq!(header.profit_total_atoms, 0);
+                }
+            }
+        }
+    }
+}

@@ -20,7 +20,7 @@
 //! There are no fees. No margin check can block it: every position in it shrinks.
 
 use crate::layout::Position;
-use crate::liquidations::Warrant;
+use crate::tickets::Warrant;
 use crate::{Result, Slab, SlabError};
 use bytemuck::Zeroable;
 use flagstone_interface::event::{DeficitRecognised, Deleveraged};

@@ -27,6 +27,7 @@
 //! | [`commits`] | commit: a hold trades and charges its capability |
 //! | [`wheel`] | expired holds end by themselves |
 //! | [`releases`] | what an account may give back to its escrow |
+//! | [`tickets`] | the Router's leave to liquidate, checked |
 //! | [`liquidations`] | the book takes over a position, on the Router's ticket |
 //! | [`deleverages`] | opposite positions take what the book could not |
 //! | [`deficits`] | bad debt: recognised, covered, or allocated to profits |
@@ -58,6 +59,7 @@ pub mod positions;
 pub mod releases;
 pub mod risk;
 pub mod roots;
+pub mod tickets;
 pub mod wheel;
 
 pub use flagstone_interface::error::SlabError;

@@ -22,20 +22,17 @@
 //! keeper's reward is a part of that fee and never comes from elsewhere.
 
 use crate::cancels::{Cancelled, Which};
-use crate::layout::{Instrument, order_flags};
+use crate::layout::order_flags;
 use crate::matching::{SelfTrade, Swept, Taker, crosses, fill};
 use crate::risk::{Band, Health, Proposal};
+use crate::tickets::Warrant;
 use crate::{Result, Slab, SlabError};
 use bytemuck::Zeroable;
 use flagstone_interface::event::{
     DeficitRecognised, FILLS_MAX, HoldEnded, Liquidated, Traded, cancel_reason, outcome,
 };
-use flagstone_interface::router::{Portfolio, Ticket, portfolio_status};
-use flagstone_interface::slab::{SlabAccount, account_flags};
-use flagstone_interface::{Key, key_eq};
-use flagstone_units::{
-    PPM_ONE, Ppm, Side, Slot, Ticks, mul_ppm_ceil, mul_ppm_floor, notional_atoms,
-};
+use flagstone_interface::slab::account_flags;
+use flagstone_units::{PPM_ONE, Side, Slot, Ticks, mul_ppm_ceil, mul_ppm_floor, notional_atoms};
 
 /// Holds that one liquidation ends at most.
 pub const PREEMPTED_MAX: usize = 4;
@@ -46,76 +43,6 @@ pub const LIQUIDATED_ORDERS_MAX: usize = 16;
 /// Resting orders that one liquidation looks at. Young orders are passed over,
 /// so this is what it takes to hide the book behind them.
 const VISITS_MAX: usize = 512;
-
-/// The Router's leave to liquidate, in its own records.
-#[derive(Clone, Copy, Debug)]
-pub struct Warrant<'r> {
-    /// Address of this slab.
-    pub slab: &'r Key,
-    /// The ticket.
-    pub ticket: &'r Ticket,
-    /// Address of the portfolio.
-    pub portfolio_key: &'r Key,
-    /// The portfolio.
-    pub portfolio: &'r Portfolio,
-}
-
-impl Warrant<'_> {
-    /// Checks that the ticket is for this account, and that its episode still
-    /// runs. Returns the lots that it leaves to close.
-    ///
-    /// # Errors
-    /// [`SlabError::WrongRecord`], [`SlabError::BadTicket`].
-    pub(crate) fn lots_left(&self, account: &SlabAccount, slot: Slot) -> Result<u32> {
-        let (ticket, portfolio) = (self.ticket, self.portfolio);
-        let ours = key_eq(&ticket.slab, self.slab)
-            && key_eq(&ticket.escrow, &account.escrow)
-            && key_eq(&ticket.portfolio, self.portfolio_key);
-        if !ours {
-            return Err(SlabError::WrongRecord);
-        }
-        let runs = portfolio.status == portfolio_status::LIQUIDATING
-            && portfolio.episode == ticket.episode
-            && slot >= portfolio.grace_until;
-        if !runs || ticket.nonce == 0 || ticket.nonce < account.ticket_nonce {
-            return Err(SlabError::BadTicket);
-        }
-        match ticket.lots_max.checked_sub(self.lots_used(account)) {
-            Some(left) if left > 0 => Ok(left),
-            _ => Err(SlabError::BadTicket),
-        }
-    }
-
-    /// Lots closed under this ticket; a newer one starts from none.
-    const fn lots_used(&self, account: &SlabAccount) -> u32 {
-        if self.ticket.nonce == account.ticket_nonce {
-            account.ticket_lots_used
-        } else {
-            0
-        }
-    }
-
-    /// Half width of the band, on the mark: from the narrowest when the ticket
-    /// is new to the widest when it expires.
-    fn band_width(&self, instrument: &Instrument, slot: Slot) -> Ppm {
-        let ticket = self.ticket;
-        let widest = self.widest(instrument).0;
-        let narrowest = instrument.rules.liquidation_band_min.0.min(widest);
-        let life = ticket.expiry_slot.saturating_sub(ticket.issued_slot).0;
-        let age = slot.saturating_sub(ticket.issued_slot).0.min(life);
-        if life == 0 {
-            return Ppm(widest);
-        }
-        let wider = u64::from(widest - narrowest) * u64::from(age) / u64::from(life);
-        Ppm(narrowest + wider as u32)
-    }
-
-    /// Widest half width of the band, on the mark.
-    pub(crate) fn widest(&self, instrument: &Instrument) -> Ppm {
-        let most = instrument.rules.liquidation_band_max;
-        most.min(Ppm(self.ticket.band_max_ppm))
-    }
-}
 
 /// A liquidation to make.
 #[derive(Clone, Copy, Debug)]
@@ -524,20 +451,6 @@ impl Slab<'_> {
         }
         self.header.insurance_due_total.add(fee - reward);
         Ok((fee, reward))
-    }
-
-    /// Counts lots closed under a ticket.
-    pub(crate) fn use_ticket(
-        &mut self,
-        account: u32,
-        warrant: &Warrant<'_>,
-        lots: u32,
-        slot: Slot,
-    ) {
-        let owner = &mut self.accounts[account];
-        owner.ticket_lots_used = warrant.lots_used(owner).saturating_add(lots);
-        owner.ticket_nonce = warrant.ticket.nonce;
-        owner.touched_slot = slot;
     }
 }
 

@@ -345,6 +345,26 @@ fn t9_the_cut_comes_before_any_other_change() {
 }
 
 #[test]
+fn t9_a_keeper_is_cut_before_it_is_paid() {
+    let mut exchange = Exchange::crash(&[RICH, 150_000, RICH, 150_000]);
+    crash(&mut exchange, 2, 1, 50_000);
+    exchange.allocate(2).unwrap();
+    exchange.pair(4, 3, 100_000, 10);
+    exchange.set_mark(0, 89_000);
+    exchange.post(3, Bid, 89_000, 10).unwrap();
+    exchange.slot += 5;
+    let papers = exchange.ticket(4, 10);
+    let done = exchange
+        .liquidation_call(4, 1, [(0, 0); 4], &papers)
+        .unwrap()
+        .1;
+    let reward = done.liquidated.reward_atoms as i64;
+    assert!(reward > 0);
+    assert_eq!(exchange.cash(1), RICH as i64 + 150_000 + reward);
+    exchange.audit_all();
+}
+
+#[test]
 fn t9_cuts_that_were_not_seen_add_up() {
     let mut exchange = Exchange::crash(&[RICH, 150_000, RICH, 150_000, 150_000]);
     crash(&mut exchange, 2, 1, 50_000);
@@ -445,4 +465,57 @@ fn e2e4_an_account_is_bound_to_its_escrow() {
     let mut exchange = crashed();
     exchange.escrows[1].bound_generation += 1;
     assert_eq!(exchange.allocate(2), Err(SlabError::NotBound));
+}
+
+#[test]
+fn x7_cover_of_an_earlier_account_is_not_credited_to_the_next() {
+    let mut exchange = Exchange::crash(&[RICH]);
+    let escrow = flagstone_interface::router::Escrow {
+        trader: key_of(7, 2),
+        bound_account: 2,
+        bound_generation: 1,
+        deposited_total_atoms: 70,
+        covered_total_atoms: 5_000,
+        ..bytemuck::Zeroable::zeroed()
+    };
+    let (address, slot) = (key_of(9, 2), Slot(exchange.slot));
+    exchange
+        .run(|slab| slab.open_account(&address, &escrow, slot))
+        .unwrap();
+    let synced = exchange
+        .run(|slab| slab.sync(2, &address, &escrow, slot))
+        .unwrap();
+    assert_eq!(
+        (
+            synced.credited_atoms,
+            synced.covered_atoms,
+            synced.cash_atoms
+        ),
+        (70, 0, 70)
+    );
+    exchange.audit();
+}
+
+#[test]
+fn t2_a_charge_that_pays_an_old_loss_is_no_principal() {
+    // Cash is negative while a profit that is not realised carries it.
+    let mut exchange = Exchange::crash(&[RICH, 150_000]);
+    exchange.pair(2, 1, 100_000, 10);
+    let mut slab = exchange.slab();
+    slab.instruments[0].mark.0 = 120_000;
+    (
+        slab.accounts[2].cash_atoms,
+        slab.accounts[2].principal_atoms,
+    ) = (-50_000, 0);
+    slab.header.released_total.add(200_000);
+    exchange.backing_atoms -= 200_000;
+    exchange.post(1, Ask, 120_000, 20).unwrap();
+    let held = exchange.reserve(&reserve(2, Bid, 120_000, 20)).unwrap();
+    let traded = exchange.mint_and_commit(&held).unwrap();
+    let charge = traded.charge_atoms;
+    assert!(charge > 50_000);
+    let account = exchange.slab().accounts[2];
+    assert_eq!(account.cash_atoms, charge as i64 - 50_000);
+    assert_eq!(account.principal_atoms, charge - 50_000);
+    exchange.audit();
 }

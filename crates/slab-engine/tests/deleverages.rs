@@ -204,6 +204,22 @@ fn lq5_shorts_are_closed_against_longs() {
 }
 
 #[test]
+fn lq5_the_last_counterpart_is_closed_in_part_on_either_side() {
+    let mut exchange = Exchange::crash(&[150_000, RICH, RICH, RICH]);
+    exchange.pair(2, 1, 100_000, 6);
+    exchange.pair(3, 1, 101_000, 4);
+    exchange.pair(3, 4, 101_000, 5);
+    exchange.set_mark(0, 116_000);
+    let papers = expired(&mut exchange, 1, 10);
+    exchange.deleverage(1, &[2, 3], &papers).unwrap();
+    assert_eq!(
+        (exchange.position(1, 0).0, exchange.position(3, 0).0),
+        (0, 5)
+    );
+    exchange.audit_all();
+}
+
+#[test]
 fn lq5_rounding_leaves_no_debt() {
     // Equity that no number of lots divides.
     for extra in 0..30 {

@@ -54,7 +54,8 @@ fn r10_only_with_the_routers_ticket() {
     aged_bids(&mut exchange, &[(89_000, 10)]);
     let good = exchange.ticket(2, 10);
     let before = exchange.bytes().to_vec();
-    let changes: [(fn(&mut Papers), SlabError); 11] = [
+    type Change = fn(&mut Papers);
+    let changes: [(Change, SlabError); 11] = [
         (|papers| papers.ticket.slab[0] ^= 1, SlabError::WrongRecord),
         (|papers| papers.slab[0] ^= 1, SlabError::WrongRecord),
         (

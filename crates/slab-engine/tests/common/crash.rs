@@ -10,7 +10,8 @@ use flagstone_slab_engine::deficits::Allocation;
 use flagstone_slab_engine::deleverages::{Deleverage, Deleverages};
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::layout::Rules;
-use flagstone_slab_engine::liquidations::{Liquidation, LiquidationCall, Warrant};
+use flagstone_slab_engine::liquidations::{Liquidation, LiquidationCall};
+use flagstone_slab_engine::tickets::Warrant;
 use flagstone_units::{Lots, Ppm, Side, Slot, Ticks};
 
 /// Address of the slab.

@@ -4,7 +4,7 @@ use crate::log;
 use anchor_lang::prelude::*;
 use flagstone_interface::router::{Portfolio, Ticket};
 use flagstone_slab_engine::deleverages::{COUNTERS_MAX, Deleverage, Deleverages};
-use flagstone_slab_engine::liquidations::Warrant;
+use flagstone_slab_engine::tickets::Warrant;
 
 #[inline(never)]
 pub fn run(

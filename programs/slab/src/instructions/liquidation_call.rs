@@ -4,7 +4,8 @@ use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
 use flagstone_interface::event::Traded;
 use flagstone_interface::router::{Portfolio, Ticket};
-use flagstone_slab_engine::liquidations::{self, Warrant};
+use flagstone_slab_engine::liquidations;
+use flagstone_slab_engine::tickets::Warrant;
 
 /// Accounts of `liquidation_call` and `deleverage`.
 #[derive(Accounts)]
