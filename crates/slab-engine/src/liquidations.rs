@@ -121,7 +121,7 @@ impl Slab<'_> {
         let position = self.open_position(account, ticket.instrument)?;
         self.before_measuring(account, position, slot)?;
         let instrument = &self.instruments[ticket.instrument as usize];
-        if slot > instrument.fresh_until {
+        if !instrument.is_fresh(slot) {
             return Err(SlabError::StaleMark);
         }
         if instrument.rules.liquidation_fee.0 == 0 {

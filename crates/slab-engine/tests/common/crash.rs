@@ -86,6 +86,7 @@ impl Exchange {
         let instrument = &mut slab.instruments[instrument];
         instrument.mark = Ticks(ticks);
         instrument.index = Ticks(ticks);
+        instrument.index_slot = slot;
         instrument.mark_slot = slot;
         instrument.fresh_until = Slot(u32::MAX);
     }
