@@ -56,13 +56,14 @@ fn conservation(totals: &Totals) -> Check {
         cash_atoms,
         cost_atoms,
         fees_atoms,
+        pools_atoms,
         received_atoms,
     } = totals;
-    let held = cash_atoms - cost_atoms + fees_atoms;
+    let held = cash_atoms - cost_atoms + fees_atoms + pools_atoms;
     Check::new(
         format!(
             "conservation: cash {cash_atoms} - cost of positions {cost_atoms} + fees {fees_atoms} \
-             = received {received_atoms} atoms"
+             + pools {pools_atoms} = received {received_atoms} atoms"
         ),
         held == *received_atoms,
     )

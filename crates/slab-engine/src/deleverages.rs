@@ -212,14 +212,14 @@ impl Slab<'_> {
         let notional_atoms = fair_to(&counter, against, lots, fair.max(0) as u64);
 
         let change = counter.trade(against, lots, notional_atoms);
-        self.settle_cash(counter_account, change.realised_atoms, slot)?;
+        self.settle_cash_apart(counter_account, change.realised_atoms, slot)?;
         self.track_open_interest(rest.instrument, index, change.position.lots.0);
         self.positions[index] = change.position;
         self.accounts[counter_account].touched_slot = slot;
         self.drop_position_if_empty(index);
 
         let change = self.positions[rest.position].trade(rest.side, lots, notional_atoms);
-        self.settle_cash(rest.account, change.realised_atoms, slot)?;
+        self.settle_cash_apart(rest.account, change.realised_atoms, slot)?;
         self.track_open_interest(rest.instrument, rest.position, change.position.lots.0);
         self.positions[rest.position] = change.position;
         rest.equity_atoms -= given;

@@ -129,7 +129,7 @@ impl Slab<'_> {
         self.positions[index].funding_index = funding_index;
         if owed != 0 {
             self.header.funding_pool_atoms += owed;
-            self.settle_cash(account, -owed, slot)?;
+            self.settle_cash_apart(account, -owed, slot)?;
         }
         Ok(())
     }

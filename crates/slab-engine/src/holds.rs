@@ -412,7 +412,7 @@ impl Slab<'_> {
                 self.header.fees_out_total.add(fee - share);
                 let share = i64::try_from(share).map_err(|_| SlabError::AmountOverflow)?;
                 self.touch(maker)?;
-                self.settle_cash(maker, share, slot)?;
+                self.settle_cash_apart(maker, share, slot)?;
             }
             self.orders[slice.order].reserved_lots.0 -= slice.lots.0;
             match &mut taker {
@@ -459,7 +459,7 @@ impl Slab<'_> {
         self.accounts[owner].bond_atoms -= hold.bond_atoms;
         // The bond was sized for the whole life of the hold.
         let fee = i64::try_from(fee_atoms).map_err(|_| SlabError::AmountOverflow)?;
-        self.settle_cash(owner, -fee, slot)
+        self.settle_cash_apart(owner, -fee, slot)
     }
 
     /// Ends a hold of the account whose trader key signed, without trading.

@@ -361,7 +361,7 @@ impl Slab<'_> {
         }
         let (lots, last) = self.lots_to_close(taker, swept, order.ticks, available, deficit_max);
         if lots > 0 {
-            let Some(filled) = self.fill_maker(index, &order, lots, taker)? else {
+            let Some(filled) = self.fill_maker_apart(index, &order, lots, taker)? else {
                 return self.turn_away(index, &order, outcome::MARGIN, taker, swept, traded);
             };
             swept.lots += lots;
@@ -434,7 +434,7 @@ impl Slab<'_> {
     ) -> Result<(u64, u64)> {
         let stored = &self.positions[taker.position];
         let change = stored.trade(taker.side, swept.lots, swept.notional_atoms);
-        self.settle_cash(taker.account, change.realised_atoms, taker.slot)?;
+        self.settle_cash_apart(taker.account, change.realised_atoms, taker.slot)?;
         self.finish_taker(taker, swept, &change, 0)?;
         let equity = self.health(taker.account, None).equity_atoms.max(0) as u64;
         let rules = &self.instruments[taker.instrument as usize].rules;
@@ -444,10 +444,10 @@ impl Slab<'_> {
             reward = mul_ppm_floor(fee, rules.keeper_share.0);
         }
         // Bounded by the fee on a notional below 2^53.
-        self.settle_cash(taker.account, -(fee as i64), taker.slot)?;
+        self.settle_cash_apart(taker.account, -(fee as i64), taker.slot)?;
         if reward > 0 {
             self.touch(keeper)?;
-            self.settle_cash(keeper, reward as i64, taker.slot)?;
+            self.settle_cash_apart(keeper, reward as i64, taker.slot)?;
         }
         self.header.insurance_due_total.add(fee - reward);
         Ok((fee, reward))

@@ -272,6 +272,19 @@ impl Slab<'_> {
             && order.batch_epoch == instrument.batch_epoch
     }
 
+    /// As [`Slab::fill_maker`], for paths that are seldom taken: they do without
+    /// a copy of the code of their own.
+    #[inline(never)]
+    pub(crate) fn fill_maker_apart(
+        &mut self,
+        index: u32,
+        order: &Order,
+        lots: u32,
+        taker: &Taker,
+    ) -> Result<Option<MakerFill>> {
+        self.fill_maker(index, order, lots, taker)
+    }
+
     /// Why an order may not trade with this taker, if so.
     #[inline(always)]
     pub(crate) fn refusal(&self, order: &Order, taker: &Taker) -> Option<u8> {
@@ -367,6 +380,17 @@ impl Slab<'_> {
         let profit = account.profit_atoms();
         self.header.note_profit(profit_before, profit);
         Ok(())
+    }
+
+    /// As [`Slab::settle_cash`], for paths that are seldom taken.
+    #[inline(never)]
+    pub(crate) fn settle_cash_apart(
+        &mut self,
+        account: u32,
+        change_atoms: i64,
+        slot: Slot,
+    ) -> Result<()> {
+        self.settle_cash(account, change_atoms, slot)
     }
 
     /// Adds money from the escrow to an account's cash; `cash` and `atoms` are
