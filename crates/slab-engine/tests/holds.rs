@@ -276,6 +276,36 @@ fn m4_s5_s8_reserved_never_exceeds_what_rests() {
 }
 
 #[test]
+fn t6_orders_of_one_maker_in_a_row_count_once_for_a_hold() {
+    // Crumbs of one maker once used up all the slices of every hold.
+    let mut exchange = Exchange::new(&params(), 4);
+    let crumb = exchange.post(1, Ask, 1_000, 1).unwrap();
+    for _ in 0..100 {
+        exchange.post(1, Ask, 1_000, 1).unwrap();
+    }
+    let other = exchange.post(2, Ask, 1_000, 50).unwrap();
+    // A new run of the same maker, and a new level, count again.
+    let again = exchange.post(1, Ask, 1_000, 7).unwrap();
+    let next = exchange.post(1, Ask, 1_001, 9).unwrap();
+    exchange.post(1, Ask, 1_001, 9).unwrap();
+    let held = exchange.reserve(&reserve(3, Bid, 1_001, 1_000)).unwrap();
+    let expected = [
+        (crumb.0, 1_000, 1),
+        (other.0, 1_000, 50),
+        (again.0, 1_000, 7),
+        (next.0, 1_001, 9),
+    ];
+    assert_eq!(slices(&held), expected);
+    // The run stays one when what it begins with is reserved, or is cancelled.
+    exchange.cancel(1, crumb).unwrap().unwrap();
+    let none = exchange.reserve(&reserve(4, Bid, 1_000, 1));
+    assert_eq!(none.map(|_| ()), Err(SlabError::NotFilled));
+    // A taker that trades at once is not spared the walk, and gets them all.
+    assert_eq!(exchange.ioc(4, Bid, 1_000, 48), Ok(48));
+    exchange.audit();
+}
+
+#[test]
 fn s8_nobody_else_gets_at_reserved_quantity() {
     let mut exchange = Exchange::new(&params(), 4);
     let order = exchange.post(1, Ask, 1_000, 10).unwrap();

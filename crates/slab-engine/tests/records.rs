@@ -31,6 +31,11 @@ fn refused(exchange: &mut Exchange, held: &Held, cap: u8, error: SlabError) {
     assert!(*exchange.bytes() == before, "a refused commit left a trace");
 }
 
+/// One of two makers in turn: orders of one maker in a row count once.
+fn turn(at: u32, even: u32, odd: u32) -> u32 {
+    if at % 2 == 0 { even } else { odd }
+}
+
 /// Live items of the pools of holds and slices.
 fn live(exchange: &mut Exchange) -> (u32, u32) {
     let slab = exchange.slab();
@@ -80,11 +85,11 @@ fn e3_full_pools_refuse_and_leave_nothing_locked() {
         .slab()
         .add_instrument(&params(), Slot(100))
         .unwrap();
-    for _ in 0..3 {
+    for _ in 0..4 {
         exchange.open(1_000_000);
     }
     let orders: Vec<_> = (0..5)
-        .map(|_| exchange.post(1, Ask, 1_000, 1).unwrap())
+        .map(|at| exchange.post(turn(at, 1, 4), Ask, 1_000, 1).unwrap())
         .collect();
     // Four orders need four slices.
     let wide = exchange.reserve(&reserve(2, Bid, 1_000, 4));
@@ -108,8 +113,8 @@ fn e3_full_pools_refuse_and_leave_nothing_locked() {
 #[test]
 fn e6_a_hold_captures_32_orders_and_passes_48_at_most() {
     let mut exchange = Exchange::new(&params(), 4);
-    for _ in 0..60 {
-        exchange.post(1, Ask, 1_000, 2).unwrap();
+    for at in 0..60 {
+        exchange.post(turn(at, 1, 4), Ask, 1_000, 2).unwrap();
     }
     let held = exchange.reserve(&reserve(2, Bid, 1_000, 120)).unwrap();
     assert_eq!((held.slices().len(), { held.lots }), (32, 64));
@@ -261,11 +266,11 @@ fn t6_closing_a_position_by_a_hold_gives_its_record_back() {
 fn e6_a_taker_passes_96_orders_at_most() {
     // Two layers of 48 reserved orders hide the one behind them: the work of
     // a taker is bounded whatever rests in front.
-    let mut exchange = Exchange::new(&params(), 3);
+    let mut exchange = Exchange::new(&params(), 4);
     exchange.post(1, Ask, 1_001, 5).unwrap();
     for (layer, ticks) in [1_000, 999].into_iter().enumerate() {
-        for _ in 0..48 {
-            exchange.post(1, Ask, ticks, 1).unwrap();
+        for at in 0..48 {
+            exchange.post(turn(at, 1, 4), Ask, ticks, 1).unwrap();
         }
         for lots in [32, 16] {
             let held = exchange.reserve(&reserve(2, Bid, ticks, lots)).unwrap();

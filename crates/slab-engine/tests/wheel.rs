@@ -18,10 +18,10 @@ fn expire(exchange: &mut Exchange, most: usize) -> usize {
 
 #[test]
 fn t4_a_forgotten_hold_locks_nothing_beyond_its_expiry() {
-    let mut exchange = Exchange::new(&params(), 3);
+    let mut exchange = Exchange::new(&params(), 4);
     exchange.slot = 1_000;
-    for _ in 0..3 {
-        exchange.post(1, Ask, 1_000, 5).unwrap();
+    for maker in [1, 4, 1] {
+        exchange.post(maker, Ask, 1_000, 5).unwrap();
     }
     // The program looks before every reserve, which sets an empty wheel.
     expire(&mut exchange, 4);
@@ -72,7 +72,8 @@ fn t4_after_a_long_silence_one_turn_of_the_wheel_ends_all() {
         exchange.slot = 10_000;
         expire(&mut exchange, 1);
         for account in 2..12 {
-            exchange.post(1, Ask, 1_000, 2).unwrap();
+            let maker = 1 + 11 * (account % 2);
+            exchange.post(maker, Ask, 1_000, 2).unwrap();
             let mut order = reserve(account, Bid, 1_000, 2);
             order.ttl = Slot(account * 27);
             exchange.reserve(&order).unwrap();
