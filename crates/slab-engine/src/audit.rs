@@ -3,6 +3,8 @@
 //! Slow and independent of the code that maintains them; for tests, the demo
 //! and simulations.
 
+mod queues;
+
 use crate::Slab;
 use crate::deficits::profit_left;
 use crate::layout::{Instrument, Level, Order, Position};
@@ -23,6 +25,10 @@ pub struct Totals {
     pub fees_atoms: i128,
     /// Collected by haircuts and funding, less what they paid.
     pub pools_atoms: i128,
+    /// Funding paid less funding received so far.
+    pub funding_pool_atoms: i128,
+    /// What positions still owe of funding, less what they will receive.
+    pub funding_owed_atoms: i128,
     /// Deposits and cover received, less releases.
     pub received_atoms: i128,
 }
@@ -37,6 +43,7 @@ macro_rules! ensure {
         }
     };
 }
+use ensure;
 
 impl Slab<'_> {
     /// Checks pools, books, accounts and conservation.
@@ -53,10 +60,11 @@ impl Slab<'_> {
                 levels += book_levels;
                 orders += book_orders;
             }
+            orders += self.audit_pending(number as u8)?;
         }
         ensure!(
             orders == self.header.pool(PoolId::Orders).live,
-            "an order rests in no book"
+            "an order neither rests nor waits"
         );
         ensure!(
             levels == self.header.pool(PoolId::Levels).live,
@@ -66,6 +74,7 @@ impl Slab<'_> {
         self.audit_instruments()?;
         self.audit_holds()?;
         self.audit_root()?;
+        self.audit_held_lots()?;
         self.audit_deficit()?;
         self.audit_profits()?;
         self.conservation()
@@ -92,6 +101,8 @@ impl Slab<'_> {
         let header = &self.header;
         totals.fees_atoms =
             (header.fees_out_total.get() + header.insurance_due_total.get()) as i128;
+        totals.funding_pool_atoms = header.funding_pool_atoms.into();
+        totals.funding_owed_atoms = self.funding_owed();
         totals.received_atoms = (header.deposits_total.get() + header.debits_total.get()) as i128
             + header.covered_total.get() as i128
             - header.released_total.get() as i128;
@@ -99,6 +110,12 @@ impl Slab<'_> {
             i128::from(header.haircut_pool_atoms) + i128::from(header.funding_pool_atoms);
         let held = totals.cash_atoms - totals.cost_atoms + totals.fees_atoms + totals.pools_atoms;
         ensure!(held == totals.received_atoms, "value was lost or created");
+        // Longs and shorts are equal, so what is left over is what rounding
+        // took from them.
+        ensure!(
+            totals.funding_pool_atoms + totals.funding_owed_atoms >= 0,
+            "more funding is due than was paid"
+        );
         Ok(totals)
     }
 
@@ -137,7 +154,7 @@ impl Slab<'_> {
     fn audit_book(&self, number: u8, side: Side) -> Result<(u32, u32), &'static str> {
         let book = &self.instruments[number as usize].books[side.index()];
         let (mut levels, mut orders) = (0, 0);
-        let (mut index, mut before) = (book.best, 0);
+        let (mut index, mut before, mut lots) = (book.best, 0, 0u64);
         while index != 0 {
             let level = &self.levels[index];
             ensure!(
@@ -162,10 +179,13 @@ impl Slab<'_> {
             }
             orders += self.audit_level(index)?;
             levels += 1;
+            lots += u64::from(level.lots.0);
             (before, index) = (index, level.next);
         }
         ensure!(levels == book.levels, "the count of levels is wrong");
         ensure!(orders == book.orders, "the count of orders is wrong");
+        let resting = self.instruments[number as usize].resting_lots[side.index()];
+        ensure!(lots == resting, "the lots of a side are wrong");
         Ok((levels, orders))
     }
 
@@ -179,6 +199,9 @@ impl Slab<'_> {
             // The head's `prev` is the tail, so a circle has correct links.
             ensure!(count < self.orders.capacity(), "a queue does not end");
             ensure!(order.is_live(), "a freed order rests at a level");
+            ensure!(!order.is_pending(), "an order that waits rests at a level");
+            let filed = order.side() as u8 == level.side && order.instrument == level.instrument;
+            ensure!(filed, "an order rests in another's book");
             ensure!(
                 order.level == index && order.ticks == level.ticks,
                 "an order is misfiled"

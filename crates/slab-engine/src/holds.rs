@@ -285,7 +285,7 @@ impl Slab<'_> {
     /// Lots of a reduce-only order that still reduce its position, beyond what
     /// is reserved of it.
     #[inline(never)]
-    fn reducible_free(&self, order: &Order) -> u32 {
+    pub(crate) fn reducible_free(&self, order: &Order) -> u32 {
         let most = self.reducible_lots(order).min(order.lots.0);
         most.saturating_sub(order.reserved_lots.0)
     }

@@ -161,7 +161,8 @@ impl Slab<'_> {
         }
         let mut available = order.free_lots();
         if order.is_reduce_only() {
-            available = available.min(self.reducible_lots(&order));
+            // What a hold has reserved of it comes first.
+            available = self.reducible_free(&order);
             if available == 0 {
                 let removal = outcome::NOT_REDUCING;
                 return self.turn_away(index, &order, removal, taker, swept, traded);

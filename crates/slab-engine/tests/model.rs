@@ -17,11 +17,11 @@ mod runner;
 use flagstone_interface::event::outcome;
 use flagstone_slab_engine::SlabError;
 use proptest::prelude::*;
-use reference::setting::{Raw, crowded, deep, roomy};
+use reference::setting::{Raw, crowded, deep, funded, roomy};
 use runner::Run;
 
 fn from_environment(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
+    std::env::var(name).map_or(otherwise, |text| text.replace('_', "").parse().unwrap())
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn s6_m1_m3_a_crowded_exchange_follows_the_model() {
     let seen = Run::new(crowded()).long(seed, ops, 64);
     println!("{seen:#?}");
     // A run that never meets a case proves nothing about it.
-    let outcomes = (outcome::PARTIAL..=outcome::SKIPPED).map(|kind| format!("outcome {kind}"));
+    let outcomes = (outcome::PARTIAL..=outcome::NOT_REDUCING).map(|kind| format!("outcome {kind}"));
     let errors = [
         SlabError::BadQuantity,
         SlabError::OutsideBand,
@@ -46,6 +46,8 @@ fn s6_m1_m3_a_crowded_exchange_follows_the_model() {
         SlabError::BelowInitialMargin,
         SlabError::PositionTooLarge,
         SlabError::NotFilled,
+        SlabError::ReduceOnlyStatus,
+        SlabError::NotReducing,
     ];
     let cases = [
         "evicted",
@@ -78,6 +80,31 @@ fn s6_m1_m3_a_crowded_exchange_follows_the_model() {
         "free Err(NotBound)",
         "release true",
         "release false",
+        "reserve HoldTooLarge",
+        "reserve ReduceOnlyStatus",
+        "commit BadReveal",
+        "reduce-only rests",
+        "reduced at once",
+        "placed FillOrKill",
+        "placed ImmediateOrCancel",
+        "placed PostOnlySlide",
+        "slid",
+        "waits",
+        "batch BatchOpen",
+        "batch, promoted true",
+        "promotion evicted",
+        "promotion refused 2",
+        "promotion refused 6",
+        "promotion refused 7",
+        "cancelled all true",
+        "reduced, gone false",
+        "reduced, gone true",
+        "replaced",
+        "replace NoOrder",
+        "dead man Ok(true)",
+        "dead man Err(NotDeadMan)",
+        "expired orders true",
+        "taxed",
     ]
     .map(String::from);
     let wanted = outcomes
@@ -104,23 +131,43 @@ fn s6_m1_m3_a_deep_book_follows_the_model() {
     assert!(seen.contains_key("no room for fills") || ops < 20_000);
 }
 
+#[test]
+fn rm6_s6_an_exchange_with_funding_follows_the_model() {
+    let ops = from_environment("FLAGSTONE_MODEL_OPS", 200_000) / 4;
+    let seed = from_environment("FLAGSTONE_MODEL_SEED", 4);
+    let seen = Run::new(funded()).long(seed, ops, 64);
+    println!("{seen:#?}");
+    let cases = [
+        "shared rate true",
+        "shared rate false",
+        "funding paid",
+        "funding received",
+    ];
+    for case in cases {
+        assert!(seen.contains_key(case) || ops < 20_000, "never met: {case}");
+    }
+}
+
 fn any_raw() -> impl Strategy<Value = Raw> {
     let fields = (
         any::<u8>(),
         any::<u8>(),
         any::<u8>(),
         any::<bool>(),
-        any::<[u16; 3]>(),
+        any::<[u16; 4]>(),
     );
-    fields.prop_map(|(kind, account, market, side, [price, lots, option])| Raw {
-        kind,
-        account,
-        market,
-        side,
-        price,
-        lots,
-        option,
-    })
+    fields.prop_map(
+        |(kind, account, market, side, [price, lots, option, extra])| Raw {
+            kind,
+            account,
+            market,
+            side,
+            price,
+            lots,
+            option,
+            extra,
+        },
+    )
 }
 
 proptest! {

@@ -33,7 +33,7 @@ fn refused(exchange: &mut Exchange, held: &Held, cap: u8, error: SlabError) {
 
 /// One of two makers in turn: orders of one maker in a row count once.
 fn turn(at: u32, even: u32, odd: u32) -> u32 {
-    if at % 2 == 0 { even } else { odd }
+    [even, odd][at as usize % 2]
 }
 
 /// Live items of the pools of holds and slices.

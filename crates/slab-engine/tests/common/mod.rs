@@ -18,7 +18,9 @@ use bytemuck::Zeroable;
 use flagstone_interface::Key;
 use flagstone_interface::event::{OrderCancelled, Traded};
 use flagstone_interface::router::Escrow;
-use flagstone_interface::slab::PoolId;
+use flagstone_interface::slab::{PoolId, account_flags};
+use flagstone_slab_engine::batches::Batch;
+use flagstone_slab_engine::cancels::{Cancelled, Reduced, Which};
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::matching::SelfTrade;
 use flagstone_slab_engine::orders::{OrderKind, Place, Placed, Take};
@@ -210,6 +212,67 @@ impl Exchange {
     pub fn cancel(&mut self, account: u32, handle: Handle) -> Outcome<Option<OrderCancelled>> {
         let trader = key_of(7, account);
         self.run(|slab| slab.cancel(&trader, account, handle.0, handle.1))
+    }
+
+    /// Cancels orders of an account, signed by its trader.
+    pub fn cancel_all(&mut self, account: u32, which: &Which) -> Outcome<Cancelled> {
+        let (trader, mut cancelled) = (key_of(7, account), Cancelled::none());
+        self.run(|slab| slab.cancel_all(&trader, account, which, &mut cancelled))?;
+        Ok(cancelled)
+    }
+
+    /// Takes lots off an order, signed by its account's trader.
+    pub fn reduce(&mut self, account: u32, order: Handle, lots: u32) -> Outcome<Reduced> {
+        let trader = key_of(7, account);
+        self.run(|slab| slab.reduce(&trader, account, order.0, order.1, Lots(lots)))
+    }
+
+    /// Replaces an order by another, signed by the account's trader.
+    pub fn replace(
+        &mut self,
+        old: Handle,
+        order: &Place,
+    ) -> Outcome<(OrderCancelled, Placed, Traded)> {
+        let (slot, trader) = (Slot(self.slot), key_of(7, order.account));
+        let mut traded = Traded::zeroed();
+        let (gone, placed) =
+            self.run(|slab| slab.replace(&trader, old, order, slot, &mut traded))?;
+        Ok((gone, placed, traded))
+    }
+
+    /// Sets the account's dead-man slot, signed by its trader.
+    pub fn set_dead_man(&mut self, account: u32, at: u32) -> Outcome<()> {
+        let (slot, trader) = (Slot(self.slot), key_of(7, account));
+        self.run(|slab| slab.set_dead_man(&trader, account, Slot(at), slot))
+    }
+
+    /// Cancels orders of an account whose dead-man slot has passed.
+    pub fn cancel_dead_man(&mut self, account: u32, most: usize) -> Outcome<Cancelled> {
+        let (slot, mut cancelled) = (Slot(self.slot), Cancelled::none());
+        self.run(|slab| slab.cancel_dead_man(account, most, slot, &mut cancelled))?;
+        Ok(cancelled)
+    }
+
+    /// Removes expired orders among some records.
+    pub fn expire_orders(&mut self, first: u32, count: u16) -> Cancelled {
+        let (slot, mut cancelled) = (Slot(self.slot), Cancelled::none());
+        self.slab()
+            .expire_orders(first, count, slot, &mut cancelled);
+        cancelled
+    }
+
+    /// Opens the batch of an instrument, or goes on with it.
+    pub fn batch_open(&mut self, instrument: u8, most: usize) -> Outcome<Batch> {
+        let slot = Slot(self.slot);
+        self.run(|slab| slab.batch_open(instrument, most, slot))
+    }
+
+    /// Makes an account a designated liquidity provider, or an ordinary one.
+    pub fn designate(&mut self, account: u32, designated: bool) {
+        let mut slab = self.slab();
+        let flags = &mut slab.accounts[account].flags;
+        *flags &= !account_flags::DLP;
+        *flags |= account_flags::DLP * u16::from(designated);
     }
 
     /// Settled cash of an account.

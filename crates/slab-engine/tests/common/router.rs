@@ -9,7 +9,7 @@ use flagstone_interface::event::{Held, HoldEnded, Traded};
 use flagstone_interface::router::{Cap, Escrow, cap_state};
 use flagstone_interface::slab::Reservation;
 use flagstone_slab_engine::commits::Commit;
-use flagstone_slab_engine::holds::Reserve;
+use flagstone_slab_engine::holds::{Reserve, Reveal};
 use flagstone_units::{Lots, Side, Slot, Ticks};
 
 /// A hold of at least one lot in instrument 0 that ends with its slot.
@@ -25,6 +25,20 @@ pub fn reserve(account: u32, side: Side, limit: u32, lots: u32) -> Reserve {
         route_id: 7,
         commitment: [0; 32],
     }
+}
+
+/// A hash for tests: quick, and different for different terms.
+pub fn hash(bytes: &[u8]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    for (lane, out) in digest.chunks_exact_mut(8).enumerate() {
+        let mut word = 0xcbf2_9ce4_8422_2325 ^ (lane as u64) << 32;
+        for byte in bytes {
+            word = (word ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            word ^= word >> 29;
+        }
+        out.copy_from_slice(&word.to_le_bytes());
+    }
+    digest
 }
 
 /// Handle of a hold.
@@ -98,7 +112,19 @@ impl Exchange {
         account: u32,
         hold: Handle,
         cap: u8,
+        escrow: (&flagstone_interface::Key, &Escrow),
+    ) -> Outcome<Traded> {
+        self.commit_revealing(account, hold, cap, escrow, None)
+    }
+
+    /// Commits and reveals the terms of the hold.
+    pub fn commit_revealing(
+        &mut self,
+        account: u32,
+        hold: Handle,
+        cap: u8,
         (escrow_key, escrow): (&flagstone_interface::Key, &Escrow),
+        reveal: Option<Reveal>,
     ) -> Outcome<Traded> {
         let (slot, mut traded) = (Slot(self.slot), Traded::zeroed());
         let commit = Commit {
@@ -108,7 +134,7 @@ impl Exchange {
             cap,
             escrow_key,
             escrow,
-            reveal: None,
+            reveal,
         };
         let trader = key_of(7, account);
         self.run(|slab| slab.commit(&trader, &commit, slot, &mut traded))?;

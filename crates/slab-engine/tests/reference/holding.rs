@@ -17,6 +17,13 @@ pub struct Person {
     pub profit_slot: u32,
     /// Market to lots and cost; an entry exists only while lots are held.
     pub positions: BTreeMap<usize, (i128, i128)>,
+    /// What a lot had paid of funding when the account last did.
+    pub funding_seen: BTreeMap<usize, i128>,
+    /// Place of its entry in the ring of aggressors, by market.
+    pub aggression: BTreeMap<usize, usize>,
+    /// Designated liquidity provider.
+    pub designated: bool,
+    pub dead_man: u32,
 }
 
 /// A position with the open orders that could change it.
@@ -56,17 +63,29 @@ impl Holding {
         }
     }
 
+    /// Lots by which trading on a side makes the holding smaller.
+    pub fn reducible(&self, side: Side) -> i128 {
+        match side {
+            Side::Bid => (-self.lots).max(0),
+            Side::Ask => self.lots.max(0),
+        }
+    }
+
     pub fn strictly_reduces(&self, before: &Self) -> bool {
         self.lots.abs() < before.lots.abs() && self.lots * before.lots >= 0
     }
 }
 
-fn ceil_div(value: i128, by: i128) -> i128 {
+pub fn ceil_div(value: i128, by: i128) -> i128 {
     -(-value).div_euclid(by)
 }
 
 pub fn ppm_ceil(amount: i128, ratio: u32) -> i128 {
     ceil_div(amount * i128::from(ratio), 1_000_000)
+}
+
+pub fn ppm_floor(amount: i128, ratio: u32) -> i128 {
+    (amount * i128::from(ratio)).div_euclid(1_000_000)
 }
 
 /// Charges round up, rebates round down.
@@ -108,6 +127,7 @@ impl Reference {
             };
             let unit = i128::from(market.mark) * i128::from(market.params.atoms_per_tick);
             sums.0 += holding.lots * unit - holding.cost;
+            sums.0 -= self.owed(account, number, holding.lots);
             sums.1 += ppm_ceil(holding.worst() * unit, market.params.imr.0);
             sums.2 += ppm_ceil(holding.lots.abs() * unit, market.params.mmr.0);
         }
@@ -121,9 +141,13 @@ impl Reference {
             .get(&market)
             .copied()
             .unwrap_or_default();
+        let stored = &self.markets[market];
         let open = [Side::Bid, Side::Ask].map(|side| {
-            let queues = self.markets[market].sides[side.index()].values().flatten();
-            let own = queues.filter(|order| order.account == account);
+            let queues = stored.sides[side.index()].values().flatten();
+            let waiting = stored.pending.iter();
+            let waiting = waiting.filter(|waiting| waiting.side == side);
+            let orders = queues.chain(waiting.map(|waiting| &waiting.order));
+            let own = orders.filter(|order| order.account == account);
             own.map(|order| i128::from(order.lots)).sum()
         });
         Holding { lots, cost, open }

@@ -3,7 +3,7 @@
 //! What is reserved of an order is never stored: it is the sum over the holds
 //! that stand.
 
-use super::holding::ppm_ceil;
+use super::holding::{ppm_ceil, ppm_floor};
 use super::{Checked, Deed, Handle, Reference, Terms, fee};
 use flagstone_interface::event::outcome;
 use flagstone_interface::router::{Escrow, cap_state};
@@ -30,6 +30,8 @@ pub struct Hold {
     pub side: Side,
     pub lots_min: u32,
     pub route_id: u64,
+    /// Terms that commit has to reveal, unless there are none.
+    pub secret: Option<Secret>,
     /// Empty once it ended.
     pub pieces: Vec<Piece>,
     pub notional: i128,
@@ -42,6 +44,14 @@ pub struct Hold {
     pub committed: Option<i128>,
 }
 
+/// What a commitment commits to: lots, limit and salt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Secret {
+    pub lots: u32,
+    pub limit: u32,
+    pub salt: [u8; 16],
+}
+
 /// Who commits which hold, and with whose money.
 #[derive(Clone, Copy, Debug)]
 pub struct Payment<'a> {
@@ -51,6 +61,7 @@ pub struct Payment<'a> {
     pub payer: u32,
     pub escrow: &'a Escrow,
     pub cap: u8,
+    pub reveal: Option<Secret>,
 }
 
 impl Reference {
@@ -102,7 +113,9 @@ impl Reference {
         if lots < order.lots_min.0 {
             return Err(SlabError::NotFilled);
         }
+        self.check_share(&terms, lots, expiry > slot)?;
         self.room_for_position(order.account, terms.market)?;
+        self.prepare(order.account, terms.market, slot);
         let mut hold = Hold {
             handle: (0, 0),
             account: order.account,
@@ -110,6 +123,7 @@ impl Reference {
             side: order.side,
             lots_min: order.lots_min.0,
             route_id: order.route_id,
+            secret: None,
             notional: pieces.iter().map(|piece| self.value(&terms, piece)).sum(),
             pieces,
             bond: 0,
@@ -119,6 +133,11 @@ impl Reference {
             expiry,
             committed: None,
         };
+        let before = self.holding(hold.account, hold.market);
+        let (after, _) = before.trade(hold.side, i128::from(lots), hold.notional);
+        if self.is_reduce_only(hold.market) && !after.strictly_reduces(&before) {
+            return Err(SlabError::ReduceOnlyStatus);
+        }
         hold.bond = self.fees_for(&hold, expiry).iter().sum();
         if hold.bond > 0 && hold.bond > self.free_cash(order.account) {
             return Err(SlabError::BelowInitialMargin);
@@ -129,6 +148,29 @@ impl Reference {
         }
         self.holds.push(hold.clone());
         Ok(hold)
+    }
+
+    /// The smallest hold, and what holds that outlive their slot may cover.
+    fn check_share(&self, terms: &Terms, lots: u32, outlives: bool) -> Checked<()> {
+        let market = &self.markets[terms.market];
+        let rules = &market.params.rules;
+        if lots < rules.hold_lots_min.0 {
+            return Err(SlabError::HoldTooLarge);
+        }
+        let same = self.holds.iter().filter(|hold| {
+            let there = (hold.market, hold.side) == (terms.market, terms.side);
+            there && hold.expiry > hold.slot
+        });
+        let held = same.flat_map(|hold| &hold.pieces);
+        let held: u64 = held.map(|piece| u64::from(piece.lots)).sum();
+        let rests = market.sides[terms.side.contra().index()].values();
+        let rests = rests.flatten().map(|order| i128::from(order.lots)).sum();
+        let most = ppm_floor(rests, rules.hold_share_max.0);
+        let within = i128::from(held + u64::from(lots)) <= most;
+        if outlives && rules.hold_share_max.0 != 0 && !within {
+            return Err(SlabError::HoldTooLarge);
+        }
+        Ok(())
     }
 
     /// Free quantity of others, best price and oldest first, and how long all
@@ -149,7 +191,8 @@ impl Reference {
                 continue;
             }
             (before, room) = ((ticks, order.account), room - 1);
-            let lots = (order.lots - self.reserved(order.handle)).min(left);
+            let free = self.free(terms.market, &order, terms.side.contra());
+            let lots = free.min(left);
             let barred = order.closing
                 || order.is_expired(slot)
                 || order.account == terms.account
@@ -236,6 +279,17 @@ impl Reference {
         if !honoured {
             return Err(SlabError::NoCap);
         }
+        let kept = |secret: Secret| {
+            let lots: u32 = hold.pieces.iter().map(|piece| piece.lots).sum();
+            let within = hold.pieces.iter().all(|piece| match hold.side {
+                Side::Bid => piece.ticks <= secret.limit,
+                Side::Ask => piece.ticks >= secret.limit,
+            });
+            payment.reveal == Some(secret) && lots <= secret.lots && within
+        };
+        if !hold.secret.is_none_or(kept) {
+            return Err(SlabError::BadReveal);
+        }
         let number = hold.market as u8;
         self.attempt(number, |model| model.commit_inner(at, payment, slot))
     }
@@ -260,6 +314,7 @@ impl Reference {
             return Err(SlabError::MarkMoved);
         }
         self.room_for_position(hold.account, hold.market)?;
+        self.prepare(hold.account, hold.market, slot);
         let terms = Terms {
             account: hold.account,
             market: hold.market,
@@ -275,6 +330,7 @@ impl Reference {
         if deed.lots < hold.lots_min {
             return Err(SlabError::NotFilled);
         }
+        self.tax(&terms, slot, &mut deed);
         // The charge is what margin lacks; with that much more cash, the
         // trade is one that any taker may make.
         deed.charge = self.lacking(&terms, &deed);
@@ -301,7 +357,7 @@ impl Reference {
         let rate = self.markets[terms.market].params.taker_fee;
         let before = self.holding(terms.account, terms.market);
         let (after, realised) = before.trade(terms.side, i128::from(deed.lots), deed.notional);
-        let cash = realised - fee(deed.notional, rate);
+        let cash = realised - fee(deed.notional, rate) - deed.tax;
         if self.may_carry(terms.account, terms.market, &before, &after, cash) {
             return 0;
         }
@@ -317,7 +373,7 @@ impl Reference {
             let share = fee * 4 / 5;
             self.note_change(piece.maker, share, slot);
             self.person_mut(piece.maker).cash += share;
-            self.fees += fee - share;
+            self.till.fees += fee - share;
             self.holds[at].pieces.remove(0);
             each(self, piece);
         }
@@ -379,6 +435,7 @@ impl Reference {
         let market = self.holds[at].market;
         let paid = self.end(at, slot, |model, piece| model.let_go(market, piece));
         self.holds.remove(at);
+        self.forget();
         paid
     }
 

@@ -1,5 +1,7 @@
 //! A book as sorted maps of queues, its band and its mark.
 
+use super::batching::{Batch, Waiting};
+use super::funding::Funding;
 use super::{Handle, Reference};
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_units::Side;
@@ -15,6 +17,11 @@ pub struct Resting {
     pub slot: u32,
     /// Cancelled while holds had captured all that is left of it.
     pub closing: bool,
+    pub reduce_only: bool,
+    /// Batch that it waits for, or that was open when it was posted.
+    pub batch: u32,
+    /// Grows with every order that is posted.
+    pub serial: u64,
 }
 
 impl Resting {
@@ -35,9 +42,37 @@ pub struct Market {
     /// When both sides last had a price.
     pub mark_moved: u32,
     pub sides: [Ladder; 2],
+    /// Oldest first.
+    pub pending: VecDeque<Waiting>,
+    pub batch: Batch,
+    pub funding: Funding,
+    /// Positions may only be reduced.
+    pub reduce_only: bool,
 }
 
 impl Market {
+    /// A market in which nothing has happened yet.
+    pub fn new(params: InstrumentParams, slot: u32) -> Self {
+        Self {
+            params,
+            mark: params.mark.0,
+            mark_slot: slot,
+            mark_moved: slot,
+            sides: Default::default(),
+            pending: VecDeque::new(),
+            batch: Batch::default(),
+            funding: Funding {
+                start: slot,
+                ..Funding::default()
+            },
+            reduce_only: false,
+        }
+    }
+
+    pub fn has_switch(&self, switch: u32) -> bool {
+        self.params.rules.switches & switch != 0
+    }
+
     pub fn best(&self, side: Side) -> Option<u32> {
         let ladder = &self.sides[side.index()];
         match side {
@@ -141,6 +176,7 @@ impl Reference {
         if slot <= self.markets[market].mark_slot {
             return;
         }
+        self.accrue(market, slot);
         let [bid, ask] = [Side::Bid, Side::Ask].map(|side| self.price_at_risk(market, side, slot));
         let market = &mut self.markets[market];
         market.mark_slot = slot;

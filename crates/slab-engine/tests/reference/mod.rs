@@ -10,18 +10,25 @@ use flagstone_slab_engine::matching::SelfTrade;
 use flagstone_slab_engine::orders::{OrderKind, Place, Take};
 use flagstone_units::Side;
 
+mod batching;
+mod cancelling;
+mod funding;
 mod holding;
 mod holds;
 mod market;
 mod releasing;
+mod room;
 pub mod setting;
 mod taking;
+mod taxing;
 
 pub use super::common::Handle;
+pub use batching::{Opened, Waiting};
 pub use holding::Person;
 use holding::fee;
-pub use holds::{Hold, Payment};
+pub use holds::{Hold, Payment, Secret};
 pub use market::{Market, Resting};
+use taxing::Aggression;
 
 /// One resting order that a taker met: handle, account, ticks, lots, outcome.
 pub type Meeting = (Handle, u16, u32, u32, u8);
@@ -33,12 +40,38 @@ pub struct Deed {
     pub lots: u32,
     pub notional: i128,
     pub fee: i128,
+    /// Part of the fee that taxes a round trip.
+    pub tax: i128,
     /// Charged to a capability.
     pub charge: i128,
     /// Orders that made room, with their lots.
     pub evicted: Vec<(Handle, u32)>,
-    /// Lots that came to rest.
-    pub rested: Option<u32>,
+    /// Price and lots that came to rest, and the batch that they wait for.
+    pub rested: Option<(u32, u32, Option<u32>)>,
+}
+
+/// Orders of those that are not designated wait for a batch.
+pub const PENDING: u32 = 1;
+/// Orders of those that are earn no rebate in the batch they were posted in.
+pub const JIT_PENALTY: u32 = 2;
+
+/// What the slab itself keeps.
+#[derive(Clone, Debug, Default)]
+pub struct Till {
+    pub fees: i128,
+    /// Due to insurance.
+    pub dues: i128,
+    /// Of makers, until the taker's fee is known.
+    pub collected: i128,
+    /// Funding paid less funding received.
+    pub funding: i128,
+    /// How often funding was settled, and so rounded, at most.
+    pub roundings: i128,
+    pub trades: u64,
+    /// Orders ever posted.
+    pub orders: u64,
+    pub ring: Vec<Aggression>,
+    pub ring_next: usize,
 }
 
 /// Sizes of the slab that the rules depend on.
@@ -50,6 +83,9 @@ pub struct Limits {
     pub orders_each: usize,
     pub holds: usize,
     pub slices: usize,
+    pub ring: usize,
+    pub batch_slots: u32,
+    pub insurance_share: u32,
 }
 
 /// A trade or an order, as one set of terms.
@@ -70,8 +106,9 @@ pub struct Reference {
     /// Account `at + 1`.
     pub people: Vec<Person>,
     pub limits: Limits,
-    pub fees: i128,
-    pub trades: u64,
+    pub till: Till,
+    /// The whole slab is.
+    pub reduce_only: bool,
     /// Holds that stand, and committed ones until they are freed.
     pub holds: Vec<Hold>,
 }
@@ -87,34 +124,8 @@ impl Reference {
         self.attempt(take.instrument, |model| model.take_inner(take, slot))
     }
 
-    /// Lots cancelled, `None` for a handle that is no longer valid. What holds
-    /// have reserved of an order stays, and nobody else gets at it.
-    pub fn cancel(&mut self, account: u32, handle: Handle) -> Checked<Option<u32>> {
-        let reserved = self.reserved(handle);
-        for market in &mut self.markets {
-            let Some((side, ticks, at)) = market.find(handle) else {
-                continue;
-            };
-            let order = market.order(side, ticks, at);
-            if order.account != account {
-                return Err(SlabError::NotYourOrder);
-            }
-            if order.closing {
-                return Ok(None);
-            }
-            let gone = order.lots - reserved;
-            if reserved == 0 {
-                market.remove(side, ticks, at);
-            } else {
-                order.lots = reserved;
-                order.closing = true;
-            }
-            return Ok(Some(gone));
-        }
-        Ok(None)
-    }
-
-    /// An instrument's operations change that instrument and people only.
+    /// An instrument's operations change that instrument, the funding of
+    /// others, and people only.
     fn attempt<T>(
         &mut self,
         number: u8,
@@ -123,19 +134,24 @@ impl Reference {
         let Some(market) = self.markets.get(usize::from(number)).cloned() else {
             return Err(SlabError::NoInstrument);
         };
-        let (people, fees, trades) = (self.people.clone(), self.fees, self.trades);
+        let fundings: Vec<_> = self.markets.iter().map(|market| market.funding).collect();
+        let (people, till) = (self.people.clone(), self.till.clone());
         let holds = self.holds.clone();
         let result = change(self);
         if result.is_err() {
             self.markets[usize::from(number)] = market;
-            (self.people, self.fees, self.trades) = (people, fees, trades);
+            for (market, funding) in self.markets.iter_mut().zip(fundings) {
+                market.funding = funding;
+            }
+            (self.people, self.till) = (people, till);
             self.holds = holds;
         }
+        self.forget();
         result
     }
 
     fn place_inner(&mut self, order: &Place, slot: u32) -> Checked<Deed> {
-        let terms = Terms {
+        let mut terms = Terms {
             account: order.account,
             market: usize::from(order.instrument),
             side: order.side,
@@ -143,49 +159,113 @@ impl Reference {
             lots: order.lots.0,
             self_trade: order.self_trade,
         };
-        if self.person(order.account).frozen {
+        if self.person(order.account).frozen && !order.reduce_only {
             return Err(SlabError::AccountFrozen);
         }
-        if self.orders_of(order.account) >= self.limits.orders_each {
+        let all = order.kind == OrderKind::FillOrKill;
+        let at_once = all || order.kind == OrderKind::ImmediateOrCancel;
+        if self.orders_of(order.account) >= self.limits.orders_each && !at_once {
             return Err(SlabError::AccountOrdersFull);
         }
         self.check_terms(&terms)?;
+        if self.is_reduce_only(terms.market) && !order.reduce_only {
+            return Err(SlabError::ReduceOnlyStatus);
+        }
+        if at_once {
+            let least = if all { order.lots.0 } else { 0 };
+            return self.trade_at_once(&terms, least, order.reduce_only, slot);
+        }
         if order.expiry.0 != 0 && order.expiry.0 < slot {
             return Err(SlabError::Expired);
         }
         self.move_mark(terms.market, slot);
-        let market = &self.markets[terms.market];
-        let (low, high) = market.band();
+        let (low, high) = self.markets[terms.market].band();
         if terms.limit < low || terms.limit > high {
             return Err(SlabError::OutsideBand);
         }
         self.room_for_position(terms.account, terms.market)?;
+        self.prepare(terms.account, terms.market, slot);
+        if order.reduce_only {
+            // What orders on the side would already close is spoken for.
+            let holding = self.holding(terms.account, terms.market);
+            let room = holding.reducible(terms.side) - holding.open[terms.side.index()];
+            if room <= 0 {
+                return Err(SlabError::NotReducing);
+            }
+            terms.lots = i128::from(terms.lots).min(room) as u32;
+        }
 
         let mut deed = Deed::default();
         let mut left = terms.lots;
         if self.crosses(&terms) {
-            if order.kind == OrderKind::PostOnly {
-                return Err(SlabError::WouldCross);
+            match order.kind {
+                OrderKind::PostOnly => return Err(SlabError::WouldCross),
+                OrderKind::PostOnlySlide => self.slide(&mut terms)?,
+                _ => {
+                    left = self.sweep(&terms, slot, &mut deed)?;
+                    self.tax(&terms, slot, &mut deed);
+                    self.settle_taker(&terms, slot, &mut deed)?;
+                }
             }
-            left = self.sweep(&terms, slot, &mut deed)?;
-            self.settle_taker(&terms, slot, &mut deed)?;
         }
         let stuck = self.crosses(&terms);
         if left >= self.markets[terms.market].params.order_lots_min.0 && !stuck {
             self.check_open(&terms, left)?;
-            self.make_room(&terms, left, &mut deed)?;
-            let ladder = &mut self.markets[terms.market].sides[terms.side.index()];
-            ladder.entry(terms.limit).or_default().push_back(Resting {
-                handle: (0, 0),
-                account: terms.account,
-                lots: left,
-                expiry: order.expiry.0,
-                slot,
-                closing: false,
-            });
-            deed.rested = Some(left);
+            self.post(&terms, order, left, slot, &mut deed)?;
         }
         Ok(deed)
+    }
+
+    /// One tick short of trading.
+    fn slide(&self, terms: &mut Terms) -> Checked<()> {
+        let market = &self.markets[terms.market];
+        let best = market.best(terms.side.contra()).expect("it crosses");
+        terms.limit = match terms.side {
+            Side::Bid => best - 1,
+            Side::Ask => best + 1,
+        };
+        let (low, high) = market.band();
+        if (low..=high).contains(&terms.limit) {
+            Ok(())
+        } else {
+            Err(SlabError::WouldCross)
+        }
+    }
+
+    /// Lets an order rest, or wait for its batch.
+    fn post(
+        &mut self,
+        terms: &Terms,
+        order: &Place,
+        lots: u32,
+        slot: u32,
+        deed: &mut Deed,
+    ) -> Checked<()> {
+        let waits = self.waits_for(terms, slot);
+        self.make_room(terms, lots, waits.is_some(), deed)?;
+        self.till.orders += 1;
+        let serial = self.till.orders;
+        let market = &mut self.markets[terms.market];
+        let order = Resting {
+            handle: (0, 0),
+            account: terms.account,
+            lots,
+            expiry: order.expiry.0,
+            slot,
+            closing: false,
+            reduce_only: order.reduce_only,
+            batch: waits.unwrap_or(market.batch.window),
+            serial,
+        };
+        let (side, ticks) = (terms.side, terms.limit);
+        if waits.is_some() {
+            market.pending.push_back(Waiting { side, ticks, order });
+        } else {
+            let ladder = &mut market.sides[side.index()];
+            ladder.entry(ticks).or_default().push_back(order);
+        }
+        deed.rested = Some((ticks, lots, waits));
+        Ok(())
     }
 
     fn take_inner(&mut self, take: &Take, slot: u32) -> Checked<Deed> {
@@ -201,15 +281,41 @@ impl Reference {
         if take.lots_min > take.lots {
             return Err(SlabError::BadQuantity);
         }
+        self.trade_at_once(&terms, take.lots_min.0, take.reduce_only, slot)
+    }
+
+    /// Trades at least `least` lots, or nothing happens.
+    fn trade_at_once(
+        &mut self,
+        terms: &Terms,
+        least: u32,
+        reduce_only: bool,
+        slot: u32,
+    ) -> Checked<Deed> {
+        let mut terms = *terms;
         self.move_mark(terms.market, slot);
         self.room_for_position(terms.account, terms.market)?;
+        self.prepare(terms.account, terms.market, slot);
+        if reduce_only {
+            let held = self.holding(terms.account, terms.market);
+            let most = held.reducible(terms.side);
+            if most == 0 {
+                return Err(SlabError::NotReducing);
+            }
+            terms.lots = i128::from(terms.lots).min(most) as u32;
+        }
         let mut deed = Deed::default();
         self.sweep(&terms, slot, &mut deed)?;
+        self.tax(&terms, slot, &mut deed);
         self.settle_taker(&terms, slot, &mut deed)?;
-        if deed.lots < take.lots_min.0 {
+        if deed.lots < least {
             return Err(SlabError::NotFilled);
         }
         Ok(deed)
+    }
+
+    pub fn is_reduce_only(&self, market: usize) -> bool {
+        self.reduce_only || self.markets[market].reduce_only
     }
 
     fn check_terms(&self, terms: &Terms) -> Checked<()> {
@@ -252,104 +358,12 @@ impl Reference {
         Ok(())
     }
 
-    /// Evicts the furthest orders of the same side, at most four, youngest first.
-    fn make_room(&mut self, terms: &Terms, lots: u32, deed: &mut Deed) -> Checked<()> {
-        while self.orders_live() >= self.limits.orders {
-            self.evict(terms, SlabError::OrdersFull, deed)?;
-        }
-        let has_level = |model: &Self| {
-            model.markets[terms.market].sides[terms.side.index()].contains_key(&terms.limit)
-        };
-        while !has_level(self) && self.levels_live() >= self.limits.levels {
-            self.evict(terms, SlabError::LevelsFull, deed)?;
-        }
-        let queue = self.markets[terms.market].sides[terms.side.index()].get(&terms.limit);
-        let there: u64 = queue
-            .into_iter()
-            .flatten()
-            .map(|order| u64::from(order.lots))
-            .sum();
-        if there + u64::from(lots) > u64::from(u32::MAX) {
-            return Err(SlabError::LevelOverflow);
-        }
-        Ok(())
-    }
-
-    fn evict(&mut self, terms: &Terms, full: SlabError, deed: &mut Deed) -> Checked<()> {
-        let market = &mut self.markets[terms.market];
-        let worst = market.worst(terms.side).ok_or(full)?;
-        let further = match terms.side {
-            Side::Bid => worst < terms.limit,
-            Side::Ask => worst > terms.limit,
-        };
-        if !further || deed.evicted.len() == 4 {
-            return Err(full);
-        }
-        let youngest = market.sides[terms.side.index()][&worst].len() - 1;
-        // What a hold captured makes room for nobody.
-        let victim = market.sides[terms.side.index()][&worst][youngest].handle;
-        if self.reserved(victim) > 0 {
-            return Err(full);
-        }
-        let market = &mut self.markets[terms.market];
-        let order = market.remove(terms.side, worst, youngest);
-        deed.evicted.push((order.handle, order.lots));
-        Ok(())
-    }
-
-    fn room_for_position(&self, account: u32, market: usize) -> Checked<()> {
-        if self.uses_position(account, market) {
-            return Ok(());
-        }
-        let accounts = 1..=self.people.len() as u32;
-        let used: usize = accounts.map(|account| self.positions_of(account)).sum();
-        if used < self.limits.positions {
-            Ok(())
-        } else {
-            Err(SlabError::PositionsFull)
-        }
-    }
-
-    /// Positions of an account that are items of the pool.
-    pub fn positions_of(&self, account: u32) -> usize {
-        let markets = 0..self.markets.len();
-        markets
-            .filter(|market| self.uses_position(account, *market))
-            .count()
-    }
-
-    /// A position is an item of a pool while it has lots or open orders.
-    fn uses_position(&self, account: u32, market: usize) -> bool {
-        let holding = self.holding(account, market);
-        holding.lots != 0 || holding.open != [0, 0]
-    }
-
     fn person(&self, account: u32) -> &Person {
         &self.people[account as usize - 1]
     }
 
     fn person_mut(&mut self, account: u32) -> &mut Person {
         &mut self.people[account as usize - 1]
-    }
-
-    fn resting(&self) -> impl Iterator<Item = &Resting> {
-        let ladders = self.markets.iter().flat_map(|market| &market.sides);
-        ladders.flat_map(|ladder| ladder.values().flatten())
-    }
-
-    pub fn orders_of(&self, account: u32) -> usize {
-        self.resting()
-            .filter(|order| order.account == account)
-            .count()
-    }
-
-    fn orders_live(&self) -> usize {
-        self.resting().count()
-    }
-
-    fn levels_live(&self) -> usize {
-        let ladders = self.markets.iter().flat_map(|market| &market.sides);
-        ladders.map(|ladder| ladder.len()).sum()
     }
 }
 

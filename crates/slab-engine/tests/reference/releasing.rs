@@ -32,7 +32,16 @@ impl Reference {
     }
 
     pub fn release(&mut self, account: u32, atoms: u64, slot: u32) -> Checked<i128> {
+        self.attempt(0, |model| model.release_inner(account, atoms, slot))
+    }
+
+    fn release_inner(&mut self, account: u32, atoms: u64, slot: u32) -> Checked<i128> {
         let atoms = i128::from(atoms);
+        for number in 0..self.markets.len() {
+            if self.uses_position(account, number) {
+                self.accrue(number, slot);
+            }
+        }
         if atoms == 0 || atoms > self.releasable(account, slot) {
             return Err(SlabError::ReleaseTooLarge);
         }
@@ -62,6 +71,7 @@ impl Reference {
             let holding = self.holding(account, number);
             let unit = i128::from(market.mark) * i128::from(market.params.atoms_per_tick);
             free += (holding.lots * unit - holding.cost).min(0);
+            free -= self.owed(account, number, holding.lots);
         }
         let (_, initial, _) = self.health(account, 0, None);
         free - initial

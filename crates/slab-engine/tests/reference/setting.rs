@@ -1,9 +1,10 @@
 //! Slabs and instruments of the runs, and the random operations in them.
 
-use super::Deed;
+use super::{Deed, JIT_PENALTY, PENDING};
 use crate::common::{Rng, params};
 use flagstone_interface::event::Traded;
 use flagstone_slab_engine::instruments::InstrumentParams;
+use flagstone_slab_engine::layout::Rules;
 use flagstone_slab_engine::matching::SelfTrade;
 use flagstone_slab_engine::orders::Placed;
 use flagstone_units::{Lots, Ppm, SignedPpm, Slot, Ticks};
@@ -20,6 +21,22 @@ pub struct Setting {
     pub reach: u64,
     pub lots: u64,
     pub markets: [Option<InstrumentParams>; 3],
+    /// Slots of a batch; 0 is none.
+    pub batch_slots: u32,
+    pub insurance_share: Ppm,
+}
+
+/// What a market has beyond price and margin when all of it is switched on.
+fn all_rules() -> Rules {
+    Rules {
+        switches: PENDING | JIT_PENALTY,
+        freeze_levels: 2,
+        freeze_slots: Slot(2),
+        round_trip_tax: Ppm(300_000),
+        hold_lots_min: Lots(4),
+        hold_share_max: Ppm(400_000),
+        ..Rules::default()
+    }
 }
 
 /// Few prices, deep queues, pools that are nearly always full.
@@ -36,6 +53,7 @@ pub fn crowded() -> Setting {
         mark_lots_min: Lots(10),
         kill_band: Ppm(10_000),
         hold_fee: Ppm(1),
+        rules: all_rules(),
         ..params()
     };
     let inverted = InstrumentParams {
@@ -45,16 +63,23 @@ pub fn crowded() -> Setting {
         mark_move_max: Ticks(3),
         order_lots_min: Lots(1),
         position_lots_max: Lots(2_000),
+        rules: Rules {
+            // Everybody's orders rest at once, unless they are frozen.
+            switches: JIT_PENALTY,
+            ..all_rules()
+        },
         ..thin
     };
     Setting {
-        pools: [2, 8, 22, 90, 15, 14, 50, 16, 1, 1],
+        pools: [2, 8, 22, 90, 15, 14, 50, 16, 6, 1],
         accounts: 8,
         orders_each: 18,
         cash: 10_000,
         reach: 70,
         lots: 40,
         markets: [Some(thin), Some(inverted), None],
+        batch_slots: 9,
+        insurance_share: Ppm(200_000),
     }
 }
 
@@ -64,6 +89,7 @@ pub fn deep() -> Setting {
     let thin = InstrumentParams {
         order_lots_min: Lots(1),
         mark: Ticks(1_000),
+        rules: Rules::default(),
         ..thin.unwrap()
     };
     Setting {
@@ -74,6 +100,8 @@ pub fn deep() -> Setting {
         reach: 12,
         lots: 3,
         markets: [Some(thin), None, None],
+        batch_slots: 0,
+        insurance_share: Ppm(0),
     }
 }
 
@@ -103,6 +131,58 @@ pub fn roomy() -> Setting {
         reach: 460,
         lots: 20,
         markets: [Some(wide), Some(cheap), Some(params())],
+        batch_slots: 0,
+        insurance_share: Ppm(1_000_000),
+    }
+}
+
+/// Markets with an oracle, whose positions pay each other funding, now much
+/// and now little, in intervals that the run often leaps over.
+pub fn funded() -> Setting {
+    let [thin, ..] = crowded().markets;
+    let swift = InstrumentParams {
+        atoms_per_tick: 3,
+        order_lots_min: Lots(1),
+        price_max: Ticks(100_000),
+        mark: Ticks(10_000),
+        // The book makes no mark here: the oracle will.
+        mark_age: Slot(10_000_000),
+        oracle: [5; 32],
+        oracle_feed: [6; 32],
+        oracle_scale: 1_000_000,
+        rules: Rules {
+            oracle_age_max: Slot(10),
+            oracle_confidence_max: Ppm(1_000),
+            funding_slots: Slot(20),
+            funding_max: Ppm(2_000),
+            funding_spread_max: Ppm(700),
+            switches: PENDING,
+            ..all_rules()
+        },
+        ..thin.unwrap()
+    };
+    let steady = InstrumentParams {
+        atoms_per_tick: 1,
+        mark: Ticks(20_000),
+        rules: Rules {
+            funding_slots: Slot(777),
+            funding_max: Ppm(9_999),
+            switches: 0,
+            freeze_levels: 0,
+            ..swift.rules
+        },
+        ..swift
+    };
+    Setting {
+        pools: [2, 10, 60, 120, 20, 20, 80, 16, 3, 1],
+        accounts: 10,
+        orders_each: 18,
+        cash: 400_000,
+        reach: 60,
+        lots: 40,
+        markets: [Some(swift), Some(steady), None],
+        batch_slots: 4,
+        insurance_share: Ppm(333_333),
     }
 }
 
@@ -116,6 +196,7 @@ pub struct Raw {
     pub price: u16,
     pub lots: u16,
     pub option: u16,
+    pub extra: u16,
 }
 
 impl Raw {
@@ -129,6 +210,7 @@ impl Raw {
             price: (word >> 32) as u16,
             lots: (word >> 48) as u16,
             option: more as u16,
+            extra: (more >> 16) as u16,
         }
     }
 
@@ -148,6 +230,7 @@ pub fn deed(traded: &Traded, placed: Option<&Placed>) -> Deed {
         lots: traded.lots,
         notional: traded.notional_atoms.into(),
         fee: traded.fee_atoms.into(),
+        tax: traded.tax_atoms.into(),
         ..Deed::default()
     };
     if let Some(placed) = placed {
@@ -156,7 +239,9 @@ pub fn deed(traded: &Traded, placed: Option<&Placed>) -> Deed {
             .iter()
             .map(|gone| ((gone.order, gone.generation), gone.lots))
             .collect();
-        deed.rested = placed.rested.map(|rested| rested.lots);
+        let epoch = (placed.batch_epoch != 0).then_some(placed.batch_epoch);
+        let rested = placed.rested;
+        deed.rested = rested.map(|rested| (rested.ticks, rested.lots, epoch));
     } else {
         assert_eq!(traded.tag, Traded::TAG);
     }

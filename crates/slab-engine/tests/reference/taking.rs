@@ -1,9 +1,11 @@
 //! A taker meets the book; one order trades.
 
-use super::{Checked, Deed, Reference, Resting, Terms, fee};
+use super::holding::ppm_floor;
+use super::{Checked, Deed, JIT_PENALTY, Reference, Resting, Terms, fee};
 use flagstone_interface::event::outcome;
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::matching::SelfTrade;
+use flagstone_units::{Side, SignedPpm};
 
 /// Orders that one taker may look at, whether or not it can trade with them.
 const VISITS_MAX: usize = 96;
@@ -28,15 +30,20 @@ impl Reference {
             } else if order.account == terms.account {
                 outcome::SELF_TRADE
             } else {
-                let lots = (order.lots - reserved).min(left);
-                if lots == 0 {
+                let lots = self
+                    .free(terms.market, &order, terms.side.contra())
+                    .min(left);
+                if lots == 0 && !order.reduce_only {
                     continue;
                 }
-                if self.fill_maker(terms, ticks, &order, lots, slot, deed) {
+                if lots == 0 {
+                    outcome::NOT_REDUCING
+                } else if self.fill_maker(terms, ticks, &order, lots, slot, deed) {
                     left -= lots;
                     continue;
+                } else {
+                    outcome::MARGIN
                 }
-                outcome::MARGIN
             };
             // A hold has captured part of it: it stays.
             if reserved == 0 && !self.turn_away(terms, ticks, &order, refused, &mut left, deed) {
@@ -44,6 +51,16 @@ impl Reference {
             }
         }
         Ok(left)
+    }
+
+    /// Lots of an order that no hold has reserved and, when it may only
+    /// reduce, that still do.
+    pub(super) fn free(&self, market: usize, order: &Resting, side: Side) -> u32 {
+        let mut most = i128::from(order.lots);
+        if order.reduce_only {
+            most = most.min(self.holding(order.account, market).reducible(side));
+        }
+        (most - i128::from(self.reserved(order.handle))).max(0) as u32
     }
 
     /// Removes or reduces an order that may not trade; whether to go on.
@@ -94,22 +111,35 @@ impl Reference {
         slot: u32,
         deed: &mut Deed,
     ) -> bool {
-        let params = self.markets[terms.market].params;
+        self.prepare(order.account, terms.market, slot);
+        let market = &self.markets[terms.market];
+        let params = market.params;
         let notional = i128::from(ticks) * i128::from(lots) * i128::from(params.atoms_per_tick);
         let side = terms.side.contra();
-        let charge = fee(notional, params.maker_fee);
+        // No rebate for who knew what the batch would bring.
+        let late = market.has_switch(JIT_PENALTY)
+            && self.person(order.account).designated
+            && market.batch.window != 0
+            && order.batch == market.batch.window;
+        let rate = if late {
+            params.maker_fee.max(SignedPpm(0))
+        } else {
+            params.maker_fee
+        };
+        let charge = fee(notional, rate);
         let before = self.holding(order.account, terms.market);
         let (mut after, realised) = before.trade(side, i128::from(lots), notional);
         after.open[side.index()] -= i128::from(lots);
-        let frozen = self.person(order.account).frozen && !after.strictly_reduces(&before);
+        let bound = self.person(order.account).frozen || order.reduce_only;
+        let barred = bound && !after.strictly_reduces(&before);
         let cash = realised - charge;
-        if frozen || !self.may_carry(order.account, terms.market, &before, &after, cash) {
+        if barred || !self.may_carry(order.account, terms.market, &before, &after, cash) {
             return false;
         }
         self.note_change(order.account, cash, slot);
         self.store(order.account, terms.market, &after, cash);
-        self.fees += charge;
-        self.trades += 1;
+        self.till.collected += charge;
+        self.till.trades += 1;
         deed.lots += lots;
         deed.notional += notional;
 
@@ -143,7 +173,7 @@ impl Reference {
             return Ok(());
         }
         let params = self.markets[terms.market].params;
-        deed.fee = fee(deed.notional, params.taker_fee);
+        deed.fee = fee(deed.notional, params.taker_fee) + deed.tax;
         let before = self.holding(terms.account, terms.market);
         let (after, realised) = before.trade(terms.side, i128::from(deed.lots), deed.notional);
         let too_large = after.worst() > i128::from(params.position_lots_max.0);
@@ -153,13 +183,21 @@ impl Reference {
         if self.person(terms.account).frozen && !after.strictly_reduces(&before) {
             return Err(SlabError::AccountFrozen);
         }
+        if self.is_reduce_only(terms.market) && !after.strictly_reduces(&before) {
+            return Err(SlabError::ReduceOnlyStatus);
+        }
         let change = realised - deed.fee;
         if !self.may_carry(terms.account, terms.market, &before, &after, change) {
             return Err(SlabError::BelowInitialMargin);
         }
         self.note_change(terms.account, change, slot);
         self.store(terms.account, terms.market, &after, change);
-        self.fees += deed.fee;
+        // Makers' fees and rebates, and the taker's fee, are shared out as one.
+        let kept = deed.fee + std::mem::take(&mut self.till.collected);
+        assert!(kept >= 0, "rebates exceed fees");
+        let insured = ppm_floor(kept, self.limits.insurance_share);
+        self.till.dues += insured;
+        self.till.fees += kept - insured;
         Ok(())
     }
 }

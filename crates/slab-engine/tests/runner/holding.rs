@@ -1,22 +1,27 @@
 //! Random reserves, commits and ends of holds; the Router in between.
 
 use super::Run;
-use crate::common::{Outcome, router::handle};
+use crate::common::router::{handle, hash};
+use crate::common::{Handle, Outcome, key_of};
 use crate::reference::setting::{Raw, deed};
-use crate::reference::{Deed, Payment};
+use crate::reference::{Deed, Payment, Secret};
 use flagstone_interface::event::{Held, HeldSlice, HoldEnded};
 use flagstone_interface::router::cap_state;
-use flagstone_slab_engine::holds::Reserve;
-use flagstone_units::{Lots, Slot};
+use flagstone_slab_engine::holds::{Reserve, Reveal};
+use flagstone_units::{Lots, Slot, Ticks};
 
 impl Run {
     pub(super) fn reserve(&mut self, raw: Raw) {
         let lots = self.lots(raw);
+        let limit = self.price(raw, false);
+        let secret = self.secret(raw, lots, limit);
+        let (side, instrument) = (Self::side(raw), self.market(raw));
+        let route_id = u64::from(raw.option >> 14);
         let order = Reserve {
             account: self.account(raw),
-            instrument: self.market(raw),
-            side: Self::side(raw),
-            limit: self.price(raw, false),
+            instrument,
+            side,
+            limit,
             lots,
             lots_min: match raw.option >> 3 & 7 {
                 0 => lots,
@@ -30,8 +35,10 @@ impl Run {
                 1..=3 => Slot(u32::from(raw.option >> 13)),
                 _ => Slot(0),
             },
-            route_id: u64::from(raw.option >> 14),
-            commitment: [0; 32],
+            route_id,
+            commitment: secret.map_or([0; 32], |secret| {
+                revealed(secret).digest(route_id, instrument, side)
+            }),
         };
         let expected = self.model.reserve(&order, self.engine.slot);
         match (self.engine.reserve(&order), expected) {
@@ -39,7 +46,8 @@ impl Run {
                 self.compare_hold(&order, &held, &expected);
                 let handle = handle(&held);
                 assert!(self.held_out.insert(handle), "a hold was handed out twice");
-                self.model.holds.last_mut().unwrap().handle = handle;
+                let hold = self.model.holds.last_mut().unwrap();
+                (hold.handle, hold.secret) = (handle, secret);
                 self.held.push(held);
                 self.note(format!(
                     "reserved {:?}",
@@ -59,6 +67,23 @@ impl Run {
                 self.note(format!("reserve {}", error.name()));
             }
         }
+    }
+
+    /// What some holds commit to: mostly what they ask for, now and then a
+    /// smaller quantity or a better price.
+    fn secret(&self, raw: Raw, lots: Lots, limit: Ticks) -> Option<Secret> {
+        let mut secret = Secret {
+            lots: lots.0,
+            limit: limit.0,
+            salt: [raw.extra as u8; 16],
+        };
+        match raw.extra >> 8 & 31 {
+            0 => secret.lots -= secret.lots / 2,
+            1 => secret.limit = self.model.markets[usize::from(self.market(raw))].mark,
+            2..=9 => {}
+            _ => return None,
+        }
+        Some(secret)
     }
 
     fn compare_hold(&mut self, order: &Reserve, held: &Held, expected: &crate::reference::Hold) {
@@ -118,15 +143,20 @@ impl Run {
             account
         };
         let escrow = self.engine.escrows[payer as usize - 1];
+        let reveal = self.reveal(raw, handle(&held));
         let payment = Payment {
             account,
             hold: handle(&held),
             payer,
             escrow: &escrow,
             cap,
+            reveal,
         };
         let expected = self.model.commit(&payment, self.engine.slot);
-        let got = self.engine.commit_from(account, handle(&held), payer, cap);
+        let (shown, reveal) = ((&key_of(9, payer), &escrow), reveal.map(revealed));
+        let got = self
+            .engine
+            .commit_revealing(account, handle(&held), cap, shown, reveal);
         match (got, expected) {
             (Ok(traded), Ok(expected)) => {
                 let got = Deed {
@@ -148,6 +178,22 @@ impl Run {
                 self.note(format!("commit {}", error.name()));
             }
         }
+    }
+
+    /// The terms of the hold if it has any, now and then wrong ones or none.
+    fn reveal(&self, raw: Raw, hold: Handle) -> Option<Secret> {
+        let mut holds = self.model.holds.iter();
+        let mut secret = holds.find(|known| known.handle == hold)?.secret?;
+        match raw.extra >> 13 {
+            0 => return None,
+            1 => match raw.extra % 3 {
+                0 => secret.lots += 1,
+                1 => secret.limit += 1,
+                _ => secret.salt[15] ^= 1,
+            },
+            _ => {}
+        }
+        Some(secret)
     }
 
     /// The capability for a hold: the one that exists, else a new one, which
@@ -261,6 +307,15 @@ impl Run {
         let got = self.engine.release(account, atoms).map(i128::from);
         assert_eq!(got, expected);
         self.note(format!("release {}", got.is_ok()));
+    }
+}
+
+fn revealed(secret: Secret) -> Reveal {
+    Reveal {
+        lots: Lots(secret.lots),
+        limit: Ticks(secret.limit),
+        salt: secret.salt,
+        sha256: hash,
     }
 }
 

@@ -4,14 +4,15 @@
 
 #![allow(unreachable_pub, reason = "part of one test crate")]
 
+mod batching;
 mod compare;
 mod holding;
+mod ordering;
 
 use crate::common::{Exchange, Handle, Rng};
-use crate::reference::setting::{Raw, Setting, deed};
+use crate::reference::setting::{Raw, Setting};
 use crate::reference::{Limits, Market, Person, Reference, Resting};
 use flagstone_interface::event::{Held, Traded};
-use flagstone_slab_engine::orders::{OrderKind, Place, Take};
 use flagstone_units::{Lots, Side, Slot, Ticks};
 use std::collections::{BTreeMap, HashSet};
 
@@ -25,6 +26,8 @@ pub struct Run {
     /// Holds that were ever made.
     held: Vec<Held>,
     held_out: HashSet<Handle>,
+    /// What is left of the funding that was paid.
+    pool: i64,
     /// Operations so far.
     steps: u64,
     /// How often each outcome and error was seen.
@@ -38,16 +41,13 @@ impl Run {
         engine.slab().header.orders_per_account_max = setting.orders_each;
         let mut markets = Vec::new();
         for params in setting.markets.into_iter().flatten() {
-            engine.slab().add_instrument(&params, Slot(slot)).unwrap();
-            let mark = params.mark.0;
-            markets.push(Market {
-                params,
-                mark,
-                mark_slot: slot,
-                mark_moved: slot,
-                sides: Default::default(),
-            });
+            let number = engine.slab().add_instrument(&params, Slot(slot)).unwrap();
+            // The oracle has spoken, and says no more than the tests do.
+            engine.slab().instruments[usize::from(number)].fresh_until = Slot(u32::MAX);
+            markets.push(Market::new(params, slot));
         }
+        engine.slab().header.batch_slots = setting.batch_slots;
+        engine.slab().header.insurance_share = setting.insurance_share;
         let mut people = Vec::new();
         for number in 0..setting.accounts {
             // Few are rich; the others run into their margin all the time.
@@ -56,15 +56,18 @@ impl Run {
             } else {
                 setting.cash << (number % 5)
             };
-            engine.open(cash);
+            let account = engine.open(cash);
+            let designated = account % 3 == 1;
+            engine.designate(account, designated);
             people.push(Person {
                 cash: cash.into(),
                 principal: cash.into(),
+                designated,
                 ..Person::default()
             });
         }
         let pools = setting.pools.map(|items| items as usize);
-        let [_, _, levels, orders, positions, holds, slices, ..] = pools;
+        let [_, _, levels, orders, positions, holds, slices, _, ring, _] = pools;
         let orders_each = setting.orders_each as usize;
         let limits = Limits {
             orders,
@@ -73,13 +76,16 @@ impl Run {
             orders_each,
             holds,
             slices,
+            ring,
+            batch_slots: setting.batch_slots,
+            insurance_share: setting.insurance_share.0,
         };
         let model = Reference {
             markets,
             people,
             limits,
-            fees: 0,
-            trades: 0,
+            till: Default::default(),
+            reduce_only: false,
             holds: Vec::new(),
         };
         let (handles, handed_out, seen) = Default::default();
@@ -92,6 +98,7 @@ impl Run {
             handed_out,
             held,
             held_out,
+            pool: 0,
             steps: 0,
             seen,
         }
@@ -103,21 +110,38 @@ impl Run {
 
     pub fn step(&mut self, raw: Raw) {
         match raw.kind {
-            0..=20 if raw.option & 63 == 0 => self.jolt(raw),
-            0..=20 => self.engine.slot += 1 + u32::from(raw.price % 3),
-            21..=120 => self.place(raw),
-            121..=145 => self.take(raw),
-            146..=170 => self.cancel(raw),
-            171..=176 => self.deposit(raw),
-            177..=179 => self.freeze(raw),
-            180..=204 => self.reserve(raw),
-            205..=229 => self.commit(raw),
-            230..=237 => self.cancel_hold(raw),
-            238..=241 => self.expire(raw),
-            242..=249 => self.settle(raw),
+            0..=13 if raw.option & 63 == 0 => self.jolt(raw),
+            0..=13 => self.engine.slot += 1 + u32::from(raw.price % 3),
+            14..=121 => self.place(raw),
+            122..=141 => self.take(raw),
+            142..=156 => self.cancel(raw),
+            157 => self.cancel_all(raw),
+            158..=162 => self.reduce(raw),
+            163..=168 => self.replace(raw),
+            169..=170 => self.dead_man(raw),
+            171 => self.expire_orders(raw),
+            172..=178 => self.batch_open(raw),
+            179..=181 => self.premium(raw),
+            182..=183 => self.govern(raw),
+            184..=188 => self.deposit(raw),
+            189..=190 => self.freeze(raw),
+            191..=213 => self.reserve(raw),
+            214..=233 => self.commit(raw),
+            234..=239 => self.cancel_hold(raw),
+            240..=242 => self.expire(raw),
+            243..=249 => self.settle(raw),
             250..=255 => self.release(raw),
         }
         self.steps += 1;
+        let pool = self.engine.slab().header.funding_pool_atoms;
+        if pool != self.pool {
+            self.note(if pool > self.pool {
+                "funding paid"
+            } else {
+                "funding received"
+            });
+            self.pool = pool;
+        }
         let market = self.market(raw);
         for side in [Side::Bid, Side::Ask] {
             let depth = self.engine.depth(market, side);
@@ -158,117 +182,6 @@ impl Run {
         if raw.side { Side::Bid } else { Side::Ask }
     }
 
-    fn place(&mut self, raw: Raw) {
-        let kind = if raw.option & 4 == 0 {
-            OrderKind::Limit
-        } else {
-            OrderKind::PostOnly
-        };
-        let expiry = match raw.option >> 3 & 7 {
-            0 => self.engine.slot,
-            1 => self.engine.slot + u32::from(raw.option >> 10),
-            2 => self.engine.slot - 1 + u32::from(raw.option >> 10 & 1),
-            _ => 0,
-        };
-        let order = Place {
-            account: self.account(raw),
-            instrument: self.market(raw),
-            side: Self::side(raw),
-            kind,
-            self_trade: raw.self_trade(),
-            ticks: self.price(raw, kind == OrderKind::PostOnly || raw.option & 64 == 0),
-            lots: self.lots(raw),
-            expiry: Slot(expiry),
-            client_id: u64::from(raw.option),
-            reduce_only: false,
-        };
-        let expected = self.model.place(&order, self.engine.slot);
-        let got = self.engine.place(&order);
-        let (placed, traded) = match (got, expected) {
-            (Ok(got), Ok(expected)) => {
-                assert_eq!(deed(&got.1, Some(&got.0)), expected, "{order:?}");
-                got
-            }
-            (got, expected) => {
-                let error = got.map(|_| ()).unwrap_err();
-                assert_eq!(Err(error), expected.map(|_| ()), "{order:?}");
-                return self.note(error.name());
-            }
-        };
-        self.note_meetings(&traded);
-        if placed.evicted.count > 0 {
-            self.note("evicted");
-        }
-        if let Some(rested) = placed.rested {
-            let handle = (rested.order, rested.generation);
-            assert!(
-                self.handed_out.insert(handle),
-                "a handle was handed out twice"
-            );
-            self.handles.push((handle, order.account));
-            let market = &mut self.model.markets[usize::from(order.instrument)];
-            let queue = market.sides[order.side.index()]
-                .get_mut(&order.ticks.0)
-                .unwrap();
-            queue.back_mut().unwrap().handle = handle;
-        }
-    }
-
-    fn take(&mut self, raw: Raw) {
-        let lots = self.lots(raw);
-        let take = Take {
-            account: self.account(raw),
-            instrument: self.market(raw),
-            side: Self::side(raw),
-            self_trade: raw.self_trade(),
-            limit: self.price(raw, false),
-            lots,
-            lots_min: match raw.option >> 3 & 15 {
-                0 => Lots(lots.0 / 2),
-                1 => lots,
-                2 => Lots(lots.0 + 1),
-                _ => Lots(0),
-            },
-            reduce_only: false,
-        };
-        let expected = self.model.take(&take, self.engine.slot);
-        match (self.engine.take(&take), expected) {
-            (Ok(traded), Ok(expected)) => {
-                assert_eq!(deed(&traded, None), expected, "{take:?}");
-                self.note_meetings(&traded);
-            }
-            (got, expected) => {
-                let error = got.map(|_| ()).unwrap_err();
-                assert_eq!(Err(error), expected.map(|_| ()), "{take:?}");
-                self.note(error.name());
-            }
-        }
-    }
-
-    fn cancel(&mut self, raw: Raw) {
-        let recent = self.handles.len().min(150);
-        if recent == 0 {
-            return;
-        }
-        let at = self.handles.len() - 1 - usize::from(raw.price) % recent;
-        let (handle, owner) = self.handles[at];
-        // One in sixteen tries to cancel what may be another's order.
-        let account = if raw.option & 15 == 0 {
-            self.account(raw)
-        } else {
-            owner
-        };
-        let expected = self.model.cancel(account, handle);
-        let got = self.engine.cancel(account, handle);
-        let got = got.map(|event| event.map(|event| event.lots));
-        assert_eq!(got, expected, "cancel {handle:?} of {owner} by {account}");
-        match got {
-            Ok(Some(_)) => self.note("cancelled"),
-            Ok(None) => self.note("stale"),
-            Err(error) => self.note(error.name()),
-        }
-    }
-
     fn deposit(&mut self, raw: Raw) {
         let (account, atoms) = (self.account(raw), u64::from(raw.price) / 4);
         assert_eq!(self.engine.deposit(account, atoms), Ok(atoms));
@@ -283,19 +196,12 @@ impl Run {
         self.model.people[account as usize - 1].frozen = frozen;
     }
 
-    /// Moves the mark as an oracle would, against the book: the only way by
-    /// which an order on the touch comes to lie outside the band.
-    fn jolt(&mut self, raw: Raw) {
-        let market = usize::from(self.market(raw));
-        let start = self.setting.markets[market].unwrap().mark.0;
-        let mark = start / 2 + ((u64::from(start) * u64::from(raw.price)) >> 16) as u32;
-        self.engine.slab().instruments[market].mark = Ticks(mark);
-        self.model.markets[market].mark = mark;
-    }
-
     fn note_meetings(&mut self, traded: &Traded) {
         if traded.fills().len() == 48 {
             self.note("no room for fills");
+        }
+        if { traded.tax_atoms } > 0 {
+            self.note("taxed");
         }
         for fill in traded.fills() {
             self.note(format!("outcome {}", fill.outcome));
