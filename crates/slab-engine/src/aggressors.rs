@@ -58,7 +58,10 @@ impl Slab<'_> {
             let entry = &mut self.ledger[at];
             if entry.position == position {
                 let lasts = entry.batch_epoch == window || slot.0 <= entry.slot.0 + 1;
-                if !lasts {
+                if lasts {
+                    // Carried over, it counts for this window like any leg of it.
+                    entry.batch_epoch = window;
+                } else {
                     *entry = LedgerEntry {
                         position,
                         batch_epoch: window,

@@ -57,6 +57,8 @@ impl Reference {
             if entry.window != window && slot > entry.slot + 1 {
                 *entry = fresh;
             }
+            // It counts for the window in which it was last used.
+            entry.window = window;
             return at;
         }
         let at = self.till.ring_next;
