@@ -36,11 +36,19 @@ fn funded() -> InstrumentParams {
     }
 }
 
+/// The oracle has said 10,000 in slot 100, and that is good for ever.
+fn spoken(accounts: u32) -> Exchange {
+    let mut exchange = Exchange::new(&funded(), accounts);
+    let mut slab = exchange.slab();
+    let instrument = &mut slab.instruments[0];
+    (instrument.index, instrument.index_slot) = (Ticks(10_000), Slot(100));
+    instrument.fresh_until = Slot(u32::MAX - 1);
+    exchange
+}
+
 /// Account 2 long, account 1 short, account 3 flat.
 fn exchange(lots: u32) -> Exchange {
-    let mut exchange = Exchange::new(&funded(), 3);
-    exchange.slab().instruments[0].fresh_until = Slot(u32::MAX);
-    exchange.slab().instruments[0].index = Ticks(10_000);
+    let mut exchange = spoken(3);
     exchange.post(1, Ask, 10_000, lots).unwrap();
     exchange.ioc(2, Bid, 10_000, lots).unwrap();
     exchange
@@ -291,9 +299,7 @@ fn t8_the_shared_rate_counts_when_it_is_new_and_near() {
 
 #[test]
 fn rm6_longs_pay_what_shorts_receive_but_for_the_rounding() {
-    let mut exchange = Exchange::new(&funded(), 8);
-    exchange.slab().instruments[0].index = Ticks(10_000);
-    exchange.slab().instruments[0].fresh_until = Slot(u32::MAX);
+    let mut exchange = spoken(8);
     let (mut rng, mut settlements) = (Rng(8), 0);
     for _ in 0..3_000 {
         exchange.slot += rng.below(3) as u32;

@@ -107,7 +107,7 @@ impl Reference {
         let aggression = self.people.clone();
         let gone = self.withdraw(handle).ok_or(SlabError::NoOrder)?;
         self.forget();
-        let placed = self.place(order, slot);
+        let placed = self.place_last(order, slot);
         if placed.is_err() {
             self.markets[market] = before;
             self.people = aggression;

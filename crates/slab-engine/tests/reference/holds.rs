@@ -309,6 +309,11 @@ impl Reference {
         let hold = self.holds[at].clone();
         self.move_mark(hold.market, slot);
         let market = &self.markets[hold.market];
+        // The oracle has to speak between a reserve and a later commit.
+        let waits = market.params.oracle_scale != 0 && hold.slot < slot;
+        if waits && market.index_slot <= hold.slot {
+            return Err(SlabError::StaleMark);
+        }
         let moved = i128::from(market.mark) - i128::from(hold.mark);
         if moved.abs() > ppm_ceil(i128::from(hold.mark), market.params.kill_band.0) {
             return Err(SlabError::MarkMoved);

@@ -46,6 +46,10 @@ pub struct Market {
     pub pending: VecDeque<Waiting>,
     pub batch: Batch,
     pub funding: Funding,
+    /// Slot in which the oracle last spoke.
+    pub index_slot: u32,
+    /// Mean premium of the book over the oracle's price, in 65,536ths of a tick.
+    pub premium: i128,
     /// Positions may only be reduced.
     pub reduce_only: bool,
 }
@@ -63,8 +67,15 @@ impl Market {
             batch: Batch::default(),
             funding: Funding {
                 start: slot,
+                index: if params.oracle_scale == 0 {
+                    0
+                } else {
+                    params.mark.0.into()
+                },
                 ..Funding::default()
             },
+            index_slot: slot,
+            premium: 0,
             reduce_only: false,
         }
     }
@@ -162,7 +173,12 @@ impl Reference {
             let old =
                 i64::from(slot) - i64::from(order.slot) >= i64::from(market.params.mark_age.0);
             if old && !order.is_expired(slot) && !order.closing {
-                sum += u64::from(order.lots) - u64::from(self.reserved(order.handle));
+                // With an oracle the book says little, and reserved lots count.
+                let reserved = match market.params.oracle_scale {
+                    0 => self.reserved(order.handle),
+                    _ => 0,
+                };
+                sum += u64::from(order.lots - reserved);
             }
             if sum > 0 && sum >= u64::from(market.params.mark_lots_min.0) {
                 return Some(*ticks);
@@ -178,18 +194,46 @@ impl Reference {
         }
         self.accrue(market, slot);
         let [bid, ask] = [Side::Bid, Side::Ask].map(|side| self.price_at_risk(market, side, slot));
+        let middle = bid.zip(ask);
+        let middle = middle.map(|(bid, ask)| (i128::from(bid) + i128::from(ask)) / 2);
         let market = &mut self.markets[market];
+        let weight = i128::from(slot - market.mark_slot).min(25);
         market.mark_slot = slot;
-        if let (Some(bid), Some(ask)) = (bid, ask) {
-            let slots = i128::from(slot - market.mark_moved).min(25);
-            market.mark_moved = slot;
-            let (mark, step) = (
-                i128::from(market.mark),
-                slots * i128::from(market.params.mark_move_max.0),
-            );
-            let middle = (i128::from(bid) + i128::from(ask)) / 2;
-            let moved = middle.max(mark - step).min(mark + step);
-            market.mark = moved.clamp(1, i128::from(market.params.price_max.0)) as u32;
+        let target = match (market.params.oracle_scale, middle) {
+            (0, None) => return,
+            (0, Some(middle)) => middle,
+            (_, middle) => market.index_and_premium(middle, weight),
+        };
+        let slots = i128::from(slot - market.mark_moved).min(25);
+        market.mark_moved = slot;
+        let (mark, step) = (
+            i128::from(market.mark),
+            slots * i128::from(market.params.mark_move_max.0),
+        );
+        let moved = target.max(mark - step).min(mark + step);
+        market.mark = moved.clamp(1, i128::from(market.params.price_max.0)) as u32;
+    }
+}
+
+impl Market {
+    /// Where an oracle's mark is going, once a premium that stood for `weight`
+    /// slots, if the book showed any, has been averaged in.
+    fn index_and_premium(&mut self, middle: Option<i128>, weight: i128) -> i128 {
+        let rules = &self.params.rules;
+        let bound = self.funding.index * i128::from(rules.premium_max.0) / 1_000_000;
+        if let Some(middle) = middle {
+            let premium = middle - self.funding.index;
+            self.funding.premium.0 += premium * weight;
+            self.funding.premium.1 += weight;
+            let slots = i128::from(rules.premium_slots.0);
+            if slots > 0 {
+                let gap = premium.clamp(-bound, bound) * 65_536 - self.premium;
+                let part = gap.abs() * weight.min(slots);
+                // Never short of the goal.
+                self.premium += gap.signum() * ((part + slots - 1) / slots);
+            }
         }
+        let whole = (self.premium + 32_768).div_euclid(65_536);
+        self.funding.index + whole.clamp(-bound, bound)
     }
 }

@@ -117,7 +117,25 @@ type Checked<T> = Result<T, SlabError>;
 
 impl Reference {
     pub fn place(&mut self, order: &Place, slot: u32) -> Checked<Deed> {
-        self.attempt(order.instrument, |model| model.place_inner(order, slot))
+        self.attempt(order.instrument, |model| {
+            let (deed, _) = model.place_inner(order, slot, false)?;
+            Ok(deed)
+        })
+    }
+
+    /// The same with its margin checked at the end, when all else is done.
+    fn place_last(&mut self, order: &Place, slot: u32) -> Checked<Deed> {
+        self.attempt(order.instrument, |model| {
+            let (deed, needs) = model.place_inner(order, slot, true)?;
+            let Some(cost) = needs else {
+                return Ok(deed);
+            };
+            let (equity, initial, _) = model.health(order.account, -cost, None);
+            if equity < initial {
+                return Err(SlabError::BelowInitialMargin);
+            }
+            Ok(deed)
+        })
     }
 
     pub fn take(&mut self, take: &Take, slot: u32) -> Checked<Deed> {
@@ -150,7 +168,14 @@ impl Reference {
         result
     }
 
-    fn place_inner(&mut self, order: &Place, slot: u32) -> Checked<Deed> {
+    /// What was done and, when the margin of what rests is left to be checked,
+    /// what it costs.
+    fn place_inner(
+        &mut self,
+        order: &Place,
+        slot: u32,
+        later: bool,
+    ) -> Checked<(Deed, Option<i128>)> {
         let mut terms = Terms {
             account: order.account,
             market: usize::from(order.instrument),
@@ -173,7 +198,8 @@ impl Reference {
         }
         if at_once {
             let least = if all { order.lots.0 } else { 0 };
-            return self.trade_at_once(&terms, least, order.reduce_only, slot);
+            let deed = self.trade_at_once(&terms, least, order.reduce_only, slot)?;
+            return Ok((deed, None));
         }
         if order.expiry.0 != 0 && order.expiry.0 < slot {
             return Err(SlabError::Expired);
@@ -208,12 +234,13 @@ impl Reference {
                 }
             }
         }
+        let mut needs = None;
         let stuck = self.crosses(&terms);
         if left >= self.markets[terms.market].params.order_lots_min.0 && !stuck {
-            self.check_open(&terms, left)?;
+            needs = self.check_open(&terms, left, later)?;
             self.post(&terms, order, left, slot, &mut deed)?;
         }
-        Ok(deed)
+        Ok((deed, needs))
     }
 
     /// One tick short of trading.
@@ -334,7 +361,9 @@ impl Reference {
         best.is_some_and(|best| reaches(terms, best))
     }
 
-    fn check_open(&self, terms: &Terms, lots: u32) -> Checked<()> {
+    /// What the order costs when it can make the worst case worse and its
+    /// margin is checked later.
+    fn check_open(&self, terms: &Terms, lots: u32, later: bool) -> Checked<Option<i128>> {
         let before = self.holding(terms.account, terms.market);
         let mut after = before;
         after.open[terms.side.index()] += i128::from(lots);
@@ -351,11 +380,15 @@ impl Reference {
             Side::Ask => (mark - limit).max(0),
         };
         let cost = loss * unit + fee(limit * unit, market.params.maker_fee).max(0);
+        let worse = after.worst() > before.worst();
+        if later {
+            return Ok(worse.then_some(cost));
+        }
         let (equity, initial, _) = self.health(terms.account, -cost, Some((terms.market, after)));
-        if equity < initial && after.worst() > before.worst() {
+        if equity < initial && worse {
             return Err(SlabError::BelowInitialMargin);
         }
-        Ok(())
+        Ok(None)
     }
 
     fn person(&self, account: u32) -> &Person {

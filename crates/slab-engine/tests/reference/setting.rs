@@ -145,14 +145,14 @@ pub fn funded() -> Setting {
         order_lots_min: Lots(1),
         price_max: Ticks(100_000),
         mark: Ticks(10_000),
-        // The book makes no mark here: the oracle will.
-        mark_age: Slot(10_000_000),
         oracle: [5; 32],
         oracle_feed: [6; 32],
         oracle_scale: 1_000_000,
         rules: Rules {
             oracle_age_max: Slot(10),
             oracle_confidence_max: Ppm(1_000),
+            premium_max: Ppm(30_000),
+            premium_slots: Slot(40),
             funding_slots: Slot(20),
             funding_max: Ppm(2_000),
             funding_spread_max: Ppm(700),
@@ -167,6 +167,7 @@ pub fn funded() -> Setting {
         rules: Rules {
             funding_slots: Slot(777),
             funding_max: Ppm(9_999),
+            premium_slots: Slot(0),
             switches: 0,
             freeze_levels: 0,
             ..swift.rules

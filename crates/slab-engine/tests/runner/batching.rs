@@ -68,13 +68,15 @@ impl Run {
                 let mean = i64::from(raw.price as i16) >> (raw.option >> 3 & 7);
                 let sum = mean * i64::from(weight) + i64::from(raw.option % 7);
                 let index = params.mark.0 / 2 + u32::from(raw.extra) % params.mark.0;
+                let slot = Slot(self.engine.slot);
                 let mut slab = self.engine.slab();
                 let stored = &mut slab.instruments[market];
                 (stored.premium_sum, stored.premium_weight) = (sum, weight);
-                stored.index = Ticks(index);
-                let funding = &mut self.model.markets[market].funding;
-                funding.premium = (sum.into(), weight.into());
-                funding.index = index.into();
+                (stored.index, stored.index_slot) = (Ticks(index), slot);
+                let known = &mut self.model.markets[market];
+                known.index_slot = slot.0;
+                known.funding.premium = (sum.into(), weight.into());
+                known.funding.index = index.into();
             }
         }
     }

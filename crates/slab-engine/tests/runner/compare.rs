@@ -165,4 +165,10 @@ fn compare_market(slab: &Slab<'_>, number: u8, market: &Market) {
     );
     let slots = (stored.funding_start.0, stored.funding_slot.0);
     assert_eq!(slots, (funding.start, funding.slot));
+    let samples = (
+        i128::from(stored.premium_sum),
+        i128::from(stored.premium_weight),
+    );
+    assert_eq!(samples, funding.premium, "samples of {number}");
+    assert_eq!(i128::from(stored.premium_average), market.premium);
 }

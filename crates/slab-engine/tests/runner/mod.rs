@@ -42,9 +42,15 @@ impl Run {
         let mut markets = Vec::new();
         for params in setting.markets.into_iter().flatten() {
             let number = engine.slab().add_instrument(&params, Slot(slot)).unwrap();
-            // The oracle has spoken, and says no more than the tests do.
-            engine.slab().instruments[usize::from(number)].fresh_until = Slot(u32::MAX);
-            markets.push(Market::new(params, slot));
+            let market = Market::new(params, slot);
+            if params.oracle_scale != 0 {
+                // The oracle has spoken, and that is good for ever.
+                let mut slab = engine.slab();
+                let stored = &mut slab.instruments[usize::from(number)];
+                stored.fresh_until = Slot(u32::MAX - 1);
+                (stored.index, stored.index_slot) = (params.mark, Slot(slot));
+            }
+            markets.push(market);
         }
         engine.slab().header.batch_slots = setting.batch_slots;
         engine.slab().header.insurance_share = setting.insurance_share;
