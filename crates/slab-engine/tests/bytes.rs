@@ -3,12 +3,15 @@
 
 mod common;
 
+use common::router::reserve;
 use common::{Exchange, Rng, params};
 use flagstone_interface::Record;
 use flagstone_interface::router::Escrow;
 use flagstone_interface::slab::{POOLS, SlabHeader};
+use flagstone_slab_engine::holds::Reserve;
+use flagstone_slab_engine::layout::{order_flags, switches};
 use flagstone_slab_engine::{Capacities, Slab, SlabError, SlabSize};
-use flagstone_units::{Lots, Side::Bid};
+use flagstone_units::{Lots, Side::Ask, Side::Bid, Slot};
 
 /// Words to lay a slab of the small capacities in, and those.
 fn blank() -> (Vec<u64>, Capacities) {
@@ -211,6 +214,89 @@ fn s5_the_audit_sees_each_kind_of_damage() {
         exchange.post(1, Bid, 990, 10).unwrap();
         exchange.post(1, Bid, 990, 10).unwrap();
         exchange.post(1, Bid, 980, 10).unwrap();
+        exchange.audit();
+        let mut slab = exchange.slab();
+        harm(&mut slab);
+        assert!(slab.audit().is_err(), "the audit does not see {name}");
+    }
+}
+
+#[test]
+fn s5_the_audit_sees_damage_to_queues_holds_and_funding() {
+    type Harm = fn(&mut Slab<'_>);
+    let damage: [(&str, Harm); 16] = [
+        ("a miscounted queue", |slab| {
+            slab.instruments[0].pending_count += 1
+        }),
+        ("a lost youngest order", |slab| {
+            slab.instruments[0].pending[1] = slab.instruments[0].pending[0]
+        }),
+        ("a lost oldest order", |slab| {
+            slab.instruments[0].pending[0] = slab.instruments[0].pending[1]
+        }),
+        ("an order that forgot that it waits", |slab| {
+            let index = slab.instruments[0].pending[0];
+            slab.orders[index].side_flags &= !order_flags::PENDING;
+        }),
+        ("an order that waits at a level", |slab| {
+            slab.orders[1].side_flags |= order_flags::PENDING
+        }),
+        ("a torn queue", |slab| {
+            let index = slab.instruments[0].pending[1];
+            slab.orders[index].prev = index;
+        }),
+        ("a queue out of order", |slab| {
+            let index = slab.instruments[0].pending[0];
+            slab.orders[index].batch_epoch += 9;
+        }),
+        ("an order of another book", |slab| {
+            let index = slab.instruments[0].pending[0];
+            slab.orders[index].instrument = 1;
+        }),
+        ("a reserved order that waits", |slab| {
+            let index = slab.instruments[0].pending[0];
+            slab.orders[index].reserved_lots = Lots(1);
+        }),
+        ("an order on the wrong side", |slab| {
+            slab.orders[1].side_flags ^= 1
+        }),
+        ("wrong lots of a side", |slab| {
+            slab.instruments[0].resting_lots[1] += 1
+        }),
+        ("wrong lots under holds", |slab| {
+            slab.instruments[0].held_lots[1] -= 1
+        }),
+        ("lots under holds on the wrong side", |slab| {
+            slab.instruments[0].held_lots.reverse()
+        }),
+        ("funding from nowhere", |slab| {
+            slab.header.funding_pool_atoms += 1
+        }),
+        ("funding that nobody paid", |slab| {
+            slab.header.funding_pool_atoms -= 100;
+            slab.accounts[1].cash_atoms += 100;
+        }),
+        ("a position that was forgiven its funding", |slab| {
+            let longs = slab.positions.iter();
+            let (long, _) = longs.max_by_key(|(_, position)| position.lots.0).unwrap();
+            slab.positions[long].funding_index += 1 << 20;
+        }),
+    ];
+    for (name, harm) in damage {
+        let mut exchange = Exchange::new(&params(), 3);
+        exchange.post(1, Ask, 1_010, 10).unwrap();
+        exchange.post(1, Ask, 1_000, 3).unwrap();
+        exchange.ioc(2, Bid, 1_000, 3).unwrap();
+        let order = Reserve {
+            ttl: Slot(5),
+            ..reserve(2, Bid, 1_010, 4)
+        };
+        exchange.reserve(&order).unwrap();
+        exchange.slab().instruments[0].rules.switches = switches::PENDING;
+        exchange.slab().header.batch_slots = 10;
+        for ticks in [980, 981, 982] {
+            exchange.post(3, Bid, ticks, 5).unwrap();
+        }
         exchange.audit();
         let mut slab = exchange.slab();
         harm(&mut slab);
