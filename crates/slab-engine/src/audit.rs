@@ -9,9 +9,7 @@ use crate::Slab;
 use crate::deficits::profit_left;
 use crate::layout::{Instrument, Level, Order, Position};
 use crate::pools::{Item, Pool};
-use flagstone_interface::slab::{
-    HOLD_BUCKETS, PoolHeader, PoolId, Reservation, SlabAccount, account_flags,
-};
+use flagstone_interface::slab::{PoolHeader, PoolId, Reservation, SlabAccount, account_flags};
 use flagstone_units::{Side, Ticks};
 
 /// Sums over a slab, in atoms.
@@ -482,40 +480,6 @@ impl Slab<'_> {
         }
         ensure!(holds == sums.holds, "an account miscounts its holds");
         ensure!(bonds == sums.bonds, "a bond belongs to no hold");
-        Ok(())
-    }
-
-    /// Every live hold hangs on the wheel, once, at its expiry.
-    fn audit_wheel(&self) -> Result<(), &'static str> {
-        let mut hanging = 0;
-        for number in 0..HOLD_BUCKETS {
-            let (mut index, mut before) = (self.wheel.first(number), 0);
-            while index != 0 {
-                let hold = &self.reservations[index];
-                ensure!(hold.is_held(), "a hold that ended hangs on the wheel");
-                let there = hold.expiry_slot.0 as usize % HOLD_BUCKETS == number;
-                ensure!(there, "a hold hangs at another expiry");
-                ensure!(
-                    hold.debited_after_atoms >> 32 == before,
-                    "the wheel is torn"
-                );
-                ensure!(
-                    hanging < self.reservations.capacity(),
-                    "a bucket does not end"
-                );
-                hanging += 1;
-                (before, index) = (u64::from(index), hold.debited_after_atoms as u32);
-            }
-        }
-        let held = self
-            .reservations
-            .iter()
-            .filter(|(_, hold)| hold.is_held())
-            .count();
-        ensure!(
-            held == hanging as usize,
-            "a hold does not hang on the wheel"
-        );
         Ok(())
     }
 

@@ -1,10 +1,11 @@
-//! Orders that wait for a batch, lots under holds, funding that is due.
+//! Orders that wait for a batch, the wheel and the lots of holds, funding that
+//! is due.
 
 use super::ensure;
 use crate::Slab;
 use crate::funding::FUNDING_BITS;
 use crate::layout::{Instrument, Position};
-use flagstone_interface::slab::PoolId;
+use flagstone_interface::slab::{HOLD_BUCKETS, PoolId};
 
 impl Slab<'_> {
     /// The queue of an instrument's pending orders; returns how many there are.
@@ -42,6 +43,40 @@ impl Slab<'_> {
             "the count of pending orders is wrong"
         );
         Ok(count)
+    }
+
+    /// Every live hold hangs on the wheel, once, at its expiry.
+    pub(super) fn audit_wheel(&self) -> Result<(), &'static str> {
+        let mut hanging = 0;
+        for number in 0..HOLD_BUCKETS {
+            let (mut index, mut before) = (self.wheel.first(number), 0);
+            while index != 0 {
+                let hold = &self.reservations[index];
+                ensure!(hold.is_held(), "a hold that ended hangs on the wheel");
+                let there = hold.expiry_slot.0 as usize % HOLD_BUCKETS == number;
+                ensure!(there, "a hold hangs at another expiry");
+                ensure!(
+                    hold.debited_after_atoms >> 32 == before,
+                    "the wheel is torn"
+                );
+                ensure!(
+                    hanging < self.reservations.capacity(),
+                    "a bucket does not end"
+                );
+                hanging += 1;
+                (before, index) = (u64::from(index), hold.debited_after_atoms as u32);
+            }
+        }
+        let held = self
+            .reservations
+            .iter()
+            .filter(|(_, hold)| hold.is_held())
+            .count();
+        ensure!(
+            held == hanging as usize,
+            "a hold does not hang on the wheel"
+        );
+        Ok(())
     }
 
     /// Lots under holds that outlive their slot, per side of the book.
