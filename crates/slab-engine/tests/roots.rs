@@ -185,6 +185,7 @@ fn obs1_x11_a_root_is_of_its_slot_whatever_happens_until_it_is_complete() {
             slab.instruments[number].rules.funding_slots = Slot(30);
             // Funding follows an index, as an oracle would have set it.
             slab.instruments[number].oracle_scale = 1;
+            slab.instruments[number].index_slot = Slot(1);
             slab.instruments[number].index = Ticks(1_000);
         }
         let mut holds = Vec::new();
