@@ -58,6 +58,7 @@ fn conservation(totals: &Totals) -> Check {
         fees_atoms,
         pools_atoms,
         received_atoms,
+        funding_left_atoms: _,
     } = totals;
     let held = cash_atoms - cost_atoms + fees_atoms + pools_atoms;
     Check::new(

@@ -94,6 +94,18 @@ impl Model {
         Some(order.lots)
     }
 
+    /// Takes lots off an order, which keeps its place; `false` when it does not
+    /// rest with more than that.
+    pub(crate) fn reduce(&mut self, id: u64, lots: u32) -> bool {
+        match self.order(id) {
+            Some((_, _, all)) if all > lots => {
+                self.resize(id, all - lots);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Changes an order's quantity and leaves it in its place.
     fn resize(&mut self, id: u64, lots: u32) {
         let Some((side, ticks)) = self.places.get(&id) else {

@@ -22,6 +22,7 @@ enum Expected {
     Placed,
     WouldCross,
     Cancelled(u32),
+    Reduced(u32),
     Stale,
 }
 
@@ -112,6 +113,7 @@ impl Replay<'_> {
                 lots,
             } => self.place(id, side, ticks, lots),
             Operation::Cancel { id } => self.cancel(id),
+            Operation::Reduce { id, lots } => self.reduce(id, lots),
             Operation::Take { side, limit, lots } => self.take(side, limit, lots),
         }
     }
@@ -171,6 +173,31 @@ impl Replay<'_> {
             id,
             request,
             expected,
+        })
+    }
+
+    fn reduce(&mut self, id: u64, lots: u32) -> Result<()> {
+        if !self.handles.contains_key(&id) {
+            // It was placed in the batch that has not been sent yet.
+            self.flush()?;
+        }
+        let Some(handle) = self.handles.get(&id).copied() else {
+            self.rules.skip("reductions of orders that never rested");
+            return Ok(());
+        };
+        if !self.book.reduce(id, lots) {
+            self.rules.skip("reductions by more than rests");
+            return Ok(());
+        }
+        let request = Request {
+            user: maker_of(id),
+            call: Call::Reduce { handle, lots },
+            may_fail: false,
+        };
+        self.enqueue(Queued {
+            id,
+            request,
+            expected: Expected::Reduced(lots),
         })
     }
 
@@ -258,6 +285,7 @@ impl Replay<'_> {
             (_, Reply::Refused(_)) => "refused order",
             (Call::Cancel { .. }, Reply::Stale) => "stale cancel",
             (Call::Cancel { .. }, _) => "cancel",
+            (Call::Reduce { .. }, _) => "reduce",
             _ => "place",
         };
         self.report.units(operation, done.compute_units);
@@ -275,6 +303,9 @@ impl Replay<'_> {
             }
             (Expected::Cancelled(lots), Reply::Cancelled(left)) if lots == left => {
                 self.report.cancelled += 1;
+            }
+            (Expected::Reduced(lots), Reply::Reduced(less)) if lots == less => {
+                self.report.reduced += 1;
             }
             (Expected::Stale, Reply::Stale) => self.report.stale += 1,
             (Expected::WouldCross, Reply::Refused(error @ SlabError::WouldCross)) => {

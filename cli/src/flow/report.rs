@@ -1,7 +1,7 @@
 //! What a replay says at its end.
 
 use super::model::{Filled, Model, Queue};
-use super::rules::{Reasons, Rules, SIZE_DOWN};
+use super::rules::{Reasons, Rules};
 use super::{Action, Feed, Mode};
 use crate::checks::{self, Check};
 use crate::compute::Spread;
@@ -33,6 +33,8 @@ pub(crate) struct Report {
     pub(crate) placed: u64,
     /// Orders cancelled.
     pub(crate) cancelled: u64,
+    /// Orders that lost lots and kept their place.
+    pub(crate) reduced: u64,
     /// Cancels with a stale handle.
     pub(crate) stale: u64,
     /// Orders that made room.
@@ -74,6 +76,7 @@ impl Report {
             used: BTreeMap::new(),
             placed: 0,
             cancelled: 0,
+            reduced: 0,
             stale: 0,
             evicted: 0,
             trades: 0,
@@ -209,8 +212,9 @@ impl Report {
         }
         tell!("  placed     {} orders", grouped(self.placed));
         tell!(
-            "  cancelled  {} orders, {} stale handles",
+            "  cancelled  {} orders, {} reduced in place, {} stale handles",
             grouped(self.cancelled),
+            grouped(self.reduced),
             self.stale
         );
         let modifies: u64 = self.modifies.values().sum();
@@ -238,13 +242,6 @@ impl Report {
         ] {
             let count: u64 = reasons.values().sum();
             tell!("  {name:<9}  {}{}", grouped(count), listed(reasons));
-        }
-        if let Some(smaller) = self.modifies.get(SIZE_DOWN) {
-            tell!(
-                "  limit      the slab cannot reduce an order in place yet: {} modifies that only \
-                 lower\n             the quantity were cancelled and placed anew, behind the queue",
-                grouped(*smaller)
-            );
         }
     }
 

@@ -1,8 +1,7 @@
 //! A record becomes operations on the slab.
 //!
-//! The slab has no `reduce` instruction yet, so a modify is a cancel and a new
-//! order: one that only lowers the quantity loses its place in the queue,
-//! which the feed's venue would have kept. The report says how often.
+//! A modify or cancel that only lowers the quantity reduces the order, which
+//! keeps its place in the queue; any other modify is a cancel and a new order.
 
 use super::model::Model;
 use super::{Action, Mode, Record};
@@ -27,6 +26,13 @@ pub(crate) enum Operation {
     Cancel {
         /// The feed's order number.
         id: u64,
+    },
+    /// Takes lots off an order, which keeps its place.
+    Reduce {
+        /// The feed's order number.
+        id: u64,
+        /// Lots to take off.
+        lots: u32,
     },
     /// Immediate-or-cancel.
     Take {
@@ -59,7 +65,7 @@ pub(crate) struct Rules {
 }
 
 /// A modify that only lowers the quantity.
-pub(crate) const SIZE_DOWN: &str = "lower quantity";
+const SIZE_DOWN: &str = "lower quantity";
 
 impl Rules {
     /// Rules of a mode.
@@ -105,7 +111,7 @@ impl Rules {
                 self.replace(id, side, ticks, lots, book)
             }
             (Action::Cancel, _) => match (before, book.order(id)) {
-                // Part of it leaves: what is left becomes a new order.
+                // Part of it leaves.
                 (Some((_, _, all)), Some((side, at, _))) if lots < all => {
                     self.replace(id, side, at, all - lots, book)
                 }
@@ -145,6 +151,12 @@ impl Rules {
         };
         match book.order(id) {
             Some(same) if same == (side, ticks, lots) => self.skip("modifies that change nothing"),
+            Some((old_side, at, all)) if (old_side, at) == (side, ticks) && lots < all => {
+                vec![Operation::Reduce {
+                    id,
+                    lots: all - lots,
+                }]
+            }
             Some(_) => vec![Operation::Cancel { id }, place],
             None => vec![place],
         }
@@ -220,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn modifies_replace_and_cancels_cancel() {
+    fn modifies_reduce_or_replace_and_cancels_cancel() {
         let (mut rules, mut book) = (Rules::new(Mode::Maintain), Model::default());
         assert_eq!(
             rules.operations(&record(Action::Add, 1, 50, 9), &book),
@@ -229,25 +241,28 @@ mod tests {
         book.put(Side::Bid, 50, 1, 9);
         let cancel = Operation::Cancel { id: 1 };
         let smaller = rules.operations(&record(Action::Modify, 1, 50, 4), &book);
-        assert_eq!(smaller, [cancel, place(1, 50, 4)]);
+        assert_eq!(smaller, [Operation::Reduce { id: 1, lots: 5 }]);
         book.put(Side::Bid, 50, 1, 4);
         assert_eq!(
             rules.operations(&record(Action::Modify, 1, 50, 4), &book),
             []
         );
         let partly = rules.operations(&record(Action::Cancel, 1, 50, 1), &book);
-        assert_eq!(partly, [cancel, place(1, 50, 3)]);
+        assert_eq!(partly, [Operation::Reduce { id: 1, lots: 1 }]);
         assert_eq!(
             rules.operations(&record(Action::Cancel, 1, 50, 3), &book),
             [cancel]
         );
+        rules.operations(&record(Action::Add, 1, 50, 4), &book);
+        let larger = rules.operations(&record(Action::Modify, 1, 50, 8), &book);
+        assert_eq!(larger, [cancel, place(1, 50, 8)]);
         assert_eq!(
             rules.operations(&record(Action::Trade, 0, 50, 3), &book),
             []
         );
         assert_eq!(
             rules.modifies,
-            Reasons::from([(SIZE_DOWN, 1), ("nothing", 1)])
+            Reasons::from([(SIZE_DOWN, 1), ("nothing", 1), ("higher quantity", 1)])
         );
         assert_eq!(
             rules.operations(&record(Action::Modify, 2, 49, 3), &book),

@@ -3,12 +3,13 @@
 use super::{Call, Custody, Done, Reply, Request, Venue, taking};
 use anyhow::{Context, Result, bail};
 use bytemuck::Zeroable;
+use flagstone_sdk::engine::cancels::Reduced;
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::{Slab, SlabError, SlabSize};
 use flagstone_sdk::interface::Key;
 use flagstone_sdk::interface::event::Traded;
 use flagstone_sdk::interface::router::Escrow;
-use flagstone_sdk::units::Slot;
+use flagstone_sdk::units::{Lots, Slot};
 
 /// A full slab in memory.
 pub(crate) struct Host {
@@ -82,6 +83,12 @@ impl Host {
             (Call::Cancel { handle }, _) => slab
                 .cancel(&trader, account, handle.0, handle.1)
                 .map(|left| left.map_or(Reply::Stale, |left| Reply::Cancelled(left.lots))),
+            (Call::Reduce { handle, lots }, _) => slab
+                .reduce(&trader, account, handle.0, handle.1, Lots(lots))
+                .map(|reduced| match reduced {
+                    Reduced::Smaller(smaller) => Reply::Reduced(smaller.lots),
+                    Reduced::Cancelled(left) => Reply::Cancelled(left.lots),
+                }),
             (Call::Take { side, limit, lots }, _) => slab
                 .take(
                     &trader,

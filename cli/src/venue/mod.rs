@@ -47,6 +47,13 @@ pub(crate) enum Call {
         /// The order.
         handle: Handle,
     },
+    /// Takes lots off an order, which keeps its place.
+    Reduce {
+        /// The order.
+        handle: Handle,
+        /// Lots to take off.
+        lots: u32,
+    },
     /// Immediate-or-cancel.
     Take {
         /// Side of the taker.
@@ -65,6 +72,8 @@ pub(crate) enum Reply {
     Placed(Handle, Vec<Handle>),
     /// The order left with so many lots.
     Cancelled(u32),
+    /// The order rests with so many lots less.
+    Reduced(u32),
     /// The handle was stale; nothing happened.
     Stale,
     /// The resting orders that were met.

@@ -60,6 +60,9 @@ impl Svm {
                 (Call::Cancel { handle }, _) => {
                     slab::cancel(book, &key, account, handle.0, handle.1)
                 }
+                (Call::Reduce { handle, lots }, _) => {
+                    slab::reduce(book, &key, account, handle, lots)
+                }
                 (Call::Take { side, limit, lots }, _) => {
                     slab::take(book, &key, &taking(account.into(), side, limit, lots))
                 }
@@ -121,6 +124,11 @@ fn reply(call: &Call, events: &[Event]) -> Result<Reply> {
             [Event::OrderCancelled(left)] => Reply::Cancelled(left.lots),
             [] => Reply::Stale,
             _ => bail!("a cancel wrote another event"),
+        }),
+        Call::Reduce { .. } => Ok(match events {
+            [Event::OrderReduced(reduced)] => Reply::Reduced(reduced.lots),
+            [Event::OrderCancelled(left)] => Reply::Cancelled(left.lots),
+            _ => bail!("a reduction wrote no event, or another one"),
         }),
         Call::Take { .. } => Ok(match events {
             [Event::Traded(traded)] => Reply::Taken(traded.fills().to_vec()),

@@ -23,10 +23,8 @@ pub struct Totals {
     pub fees_atoms: i128,
     /// Collected by haircuts and funding, less what they paid.
     pub pools_atoms: i128,
-    /// Funding paid less funding received so far.
-    pub funding_pool_atoms: i128,
-    /// What positions still owe of funding, less what they will receive.
-    pub funding_owed_atoms: i128,
+    /// What rounding took of the funding paid and still to be paid: never negative.
+    pub funding_left_atoms: i128,
     /// Deposits and cover received, less releases.
     pub received_atoms: i128,
 }
@@ -99,8 +97,7 @@ impl Slab<'_> {
         let header = &self.header;
         totals.fees_atoms =
             (header.fees_out_total.get() + header.insurance_due_total.get()) as i128;
-        totals.funding_pool_atoms = header.funding_pool_atoms.into();
-        totals.funding_owed_atoms = self.funding_owed();
+        totals.funding_left_atoms = i128::from(header.funding_pool_atoms) + self.funding_owed();
         totals.received_atoms = (header.deposits_total.get() + header.debits_total.get()) as i128
             + header.covered_total.get() as i128
             - header.released_total.get() as i128;
@@ -111,7 +108,7 @@ impl Slab<'_> {
         // Longs and shorts are equal, so what is left over is what rounding
         // took from them.
         ensure!(
-            totals.funding_pool_atoms + totals.funding_owed_atoms >= 0,
+            totals.funding_left_atoms >= 0,
             "more funding is due than was paid"
         );
         Ok(totals)

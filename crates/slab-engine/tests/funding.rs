@@ -315,7 +315,7 @@ fn rm6_longs_pay_what_shorts_receive_but_for_the_rounding() {
         settlements += 3;
         exchange.audit();
         let totals = exchange.slab().conservation().unwrap();
-        let left = totals.funding_pool_atoms + totals.funding_owed_atoms;
+        let left = totals.funding_left_atoms;
         assert!((0..=settlements + 8).contains(&left));
     }
     // It moved at all.

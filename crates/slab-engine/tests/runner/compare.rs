@@ -63,7 +63,7 @@ impl Run {
         assert_eq!(i128::from(header.funding_pool_atoms), till.funding);
         let totals = slab.audit().unwrap();
         // Every settlement rounded by less than an atom, and so would those to come.
-        let left = totals.funding_pool_atoms + totals.funding_owed_atoms;
+        let left = totals.funding_left_atoms;
         let live = i128::from(slab.header.pool(PoolId::Positions).live);
         assert!(left <= till.roundings + live, "funding was lost");
         self.compare_holds();
