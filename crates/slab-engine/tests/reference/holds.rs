@@ -345,9 +345,8 @@ impl Reference {
         let covered = i128::from(payment.escrow.balance_atoms) - unbooked;
         let most = hold.max_charge.min(covered).min(cap.remaining_atoms.into());
         let charge = deed.charge;
+        self.fund(hold.account, charge);
         let person = self.person_mut(hold.account);
-        person.cash += charge;
-        person.principal += charge;
         person.debited += charge;
         let debited = person.debited;
         self.settle_taker(&terms, slot, &mut deed)?;

@@ -31,6 +31,14 @@ impl Reference {
         }
     }
 
+    /// Money from the escrow: what pays an older loss is no principal.
+    pub fn fund(&mut self, account: u32, atoms: i128) {
+        let person = self.person_mut(account);
+        let debt = (-person.cash).max(0);
+        person.cash += atoms;
+        person.principal += (atoms - debt).max(0);
+    }
+
     pub fn release(&mut self, account: u32, atoms: u64, slot: u32) -> Checked<i128> {
         self.attempt(0, |model| model.release_inner(account, atoms, slot))
     }

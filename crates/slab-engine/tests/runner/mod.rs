@@ -191,9 +191,7 @@ impl Run {
     fn deposit(&mut self, raw: Raw) {
         let (account, atoms) = (self.account(raw), u64::from(raw.price) / 4);
         assert_eq!(self.engine.deposit(account, atoms), Ok(atoms));
-        let person = &mut self.model.people[account as usize - 1];
-        person.cash += i128::from(atoms);
-        person.principal += i128::from(atoms);
+        self.model.fund(account, atoms.into());
     }
 
     fn freeze(&mut self, raw: Raw) {
