@@ -155,7 +155,7 @@ errors! {
         WrongRecord = 6048,
         /// The terms lie outside what the registry allows, or its entry is not active yet.
         OutsideRegistry = 6049,
-        /// There are no proposed terms, or their delay has not passed.
+        /// There are no proposed terms, their delay has not passed, or they have expired.
         NotDue = 6050,
         /// The ticket is older, exhausted, expired, or the portfolio is not liquidating.
         BadTicket = 6051,
@@ -165,12 +165,14 @@ errors! {
         BadDeleverage = 6053,
         /// There is no such deficit to cover or allocate, or insurance has not paid yet.
         NoDeficit = 6054,
-        /// The account still holds cash, positions, orders or holds, or a counter is not settled.
+        /// The account holds cash, positions, orders or holds, a counter is not settled, or its escrow is still bound.
         NotEmpty = 6055,
         /// The account's orders are not due for cancelling by others.
         NotDeadMan = 6056,
         /// The leaves of the root add up to more than the slab was given.
         RootTooLarge = 6057,
+        /// A setting is out of range, or orders wait for a batch whose length would change.
+        BadSetting = 6058,
     }
 }
 
@@ -223,6 +225,12 @@ errors! {
         NotExpired = 7021,
         /// There is no such live capability.
         NoCap = 7022,
+        /// A fact or limit of the instrument is out of range.
+        BadInstrument = 7023,
+        /// The slab account is not closed, or a counter is not settled.
+        NotClosed = 7024,
+        /// The slab's delay of new terms is below the least that is allowed.
+        DelayTooShort = 7025,
     }
 }
 

@@ -68,8 +68,12 @@ pub struct RouterConfig {
     pub quote_mint: Key,
     /// Slabs ever registered.
     pub slabs_total: u64,
+    /// Slots between registering an instrument and its entry counting.
+    pub instrument_delay_slots: u32,
+    /// Least delay of new terms that a slab has to have to be registered, in slots.
+    pub terms_delay_slots_min: u32,
     /// Reserved; zero.
-    pub reserved: [u64; 21],
+    pub reserved: [u64; 20],
 }
 assert_layout!(RouterConfig, 256);
 
@@ -343,6 +347,19 @@ pub struct Escrow {
 }
 assert_layout!(Escrow, 1280, slab @ 16, trader @ 112, bound_account @ 144, deposited_total_atoms @ 160, caps @ 256);
 
+impl Escrow {
+    /// Whether the escrow is bound to an account of its slab.
+    #[inline(always)]
+    pub const fn is_bound(&self) -> bool {
+        self.bound_account != 0
+    }
+
+    /// Whether a capability may still be charged or has not been refunded.
+    pub fn has_live_cap(&self) -> bool {
+        self.caps.iter().any(|cap| cap.state == cap_state::LIVE)
+    }
+}
+
 impl Record for Escrow {
     const DISCRIMINATOR: [u8; 8] = [0x1f, 0xd5, 0x7b, 0xbb, 0xba, 0x16, 0xda, 0x9b];
     const VERSION: u32 = 1;
@@ -350,6 +367,10 @@ impl Record for Escrow {
 
 /// What governance allows one instrument of one slab to be. The only source of
 /// these facts for the slab and the Router alike.
+///
+/// Registering again replaces the entry and starts its delay anew. Until that
+/// has passed the entry allows nothing: the instrument trades on, under the
+/// terms that it has.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct InstrumentEntry {
@@ -393,6 +414,14 @@ pub struct InstrumentEntry {
     pub reserved: [u64; 12],
 }
 assert_layout!(InstrumentEntry, 256, slab @ 16);
+
+impl InstrumentEntry {
+    /// Whether the entry's delay has passed.
+    #[inline(always)]
+    pub fn is_active(&self, slot: Slot) -> bool {
+        self.active_slot <= slot
+    }
+}
 
 impl Record for InstrumentEntry {
     const DISCRIMINATOR: [u8; 8] = [0x6d, 0xac, 0x46, 0xb8, 0x48, 0x21, 0x5c, 0x12];

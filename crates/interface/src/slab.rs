@@ -386,6 +386,27 @@ impl SlabAccount {
             && escrow.bound_generation == self.generation
             && key_eq(&self.escrow, key)
     }
+
+    /// Whether the account holds nothing and owes nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.cash_atoms == 0
+            && self.bond_atoms == 0
+            && self.positions_count == 0
+            && self.orders_count == 0
+            && self.holds_count == 0
+            && self.flags & account_flags::BANKRUPT == 0
+    }
+
+    /// Whether nothing is on its way between this account and its escrow:
+    /// all counters are equal and no capability waits for its refund.
+    pub fn is_settled_with(&self, escrow: &Escrow) -> bool {
+        self.deposited_seen_atoms == escrow.deposited_total_atoms
+            && self.debited_total_atoms == escrow.debited_seen_atoms
+            && self.released_total_atoms == escrow.released_seen_atoms
+            && self.covered_seen_atoms == escrow.covered_total_atoms
+            && escrow.balance_atoms == 0
+            && !escrow.has_live_cap()
+    }
 }
 
 /// Values of [`SlabHeader::status`] and of an instrument's status. None bars

@@ -237,7 +237,9 @@ impl Slab<'_> {
 
     fn audit_accounts(&self) -> Result<(), &'static str> {
         let (mut orders, mut positions) = (0, 0);
+        let mut taken = 0;
         for (index, account) in self.accounts.iter() {
+            taken += audit_stage(account)?;
             if account.flags & account_flags::OPEN == 0 {
                 continue;
             }
@@ -254,6 +256,10 @@ impl Slab<'_> {
             orders += owned;
             positions += held;
         }
+        ensure!(
+            taken == self.header.pool(PoolId::Accounts).live,
+            "an account is neither open, closed nor free"
+        );
         ensure!(
             orders == self.header.pool(PoolId::Orders).live,
             "an order belongs to no account"
@@ -501,6 +507,24 @@ impl Slab<'_> {
         sums.bonds += hold.bond_atoms;
         Ok(())
     }
+}
+
+/// An account is open, closed or free; 1 when it is not free.
+fn audit_stage(account: &SlabAccount) -> Result<u32, &'static str> {
+    let open = account.flags & account_flags::OPEN != 0;
+    let closed = account.flags & account_flags::CLOSED != 0;
+    let bound = account.escrow != [0; 32];
+    ensure!(!(open && closed), "an account is open and closed");
+    ensure!(bound == (open || closed), "a free account has an escrow");
+    ensure!(
+        open || account.is_empty() && account.orders_head == 0 && account.principal_atoms == 0,
+        "an account that is not open holds something"
+    );
+    ensure!(
+        !closed || account.positions_head == 0,
+        "a closed account has a position"
+    );
+    Ok(u32::from(open || closed))
 }
 
 /// The free list is as long as the directory says, and ends.

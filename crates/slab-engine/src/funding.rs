@@ -165,7 +165,7 @@ impl Instrument {
     }
 
     /// Keeps what has accrued when an instrument has, or now gets, no funding.
-    fn stop_funding(&mut self, slot: Slot) {
+    pub(crate) fn stop_funding(&mut self, slot: Slot) {
         self.funding_base = self.funding_index;
         self.funding_rate = 0;
         self.funding_start = slot;

@@ -407,6 +407,8 @@ impl Slab<'_> {
             if stood > 0 {
                 let notional = notional_atoms(slice.ticks, slice.lots.0, unit);
                 let fee = mul_ppm_ceil(notional, rate).wrapping_mul(stood);
+                // The rate may have risen since the bond was sized.
+                let fee = fee.min(hold.bond_atoms.saturating_sub(fees));
                 let share = fee.wrapping_mul(4) / 5;
                 fees += fee;
                 self.header.fees_out_total.add(fee - share);

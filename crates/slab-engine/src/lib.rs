@@ -10,7 +10,8 @@
 //! | [`layout`] | item layouts, capacities, where each pool lies |
 //! | [`pools`] | the typed view of a slab; handing out and taking back items |
 //! | [`instruments`] | parameters and their bounds |
-//! | [`accounts`] | opening accounts, crediting deposits |
+//! | [`governance`] | what the authority may change, within the registry |
+//! | [`accounts`] | opening accounts, crediting deposits, closing accounts |
 //! | [`levels`] | price levels: ordered lookup, neighbours, best price |
 //! | [`book`] | orders in their queues: rest, wait, leave, evict |
 //! | [`positions`] | open, increase, reduce, flip; cost basis and realised PnL |
@@ -45,6 +46,7 @@ pub mod commits;
 pub mod deficits;
 pub mod deleverages;
 pub mod funding;
+pub mod governance;
 pub mod holds;
 pub mod instruments;
 pub mod layout;

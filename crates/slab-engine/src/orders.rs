@@ -385,11 +385,9 @@ impl Slab<'_> {
             .checked_add(Lots(lots))
             .ok_or(SlabError::PositionTooLarge)?;
         let worst = position.worst_lots();
-        if worst
-            > self.instruments[order.instrument as usize]
-                .position_lots_max
-                .0
-        {
+        let lots_max = self.instruments[order.instrument as usize].position_lots_max;
+        // The limit may have been lowered below what the account holds.
+        if worst > lots_max.0 && worst > stored.worst_lots() {
             return Err(SlabError::PositionTooLarge);
         }
         // Margin is measured at the mark; what the order would lose against

@@ -41,8 +41,12 @@ pub mod flagstone_router {
 
     /// Creates the configuration and the quote vault. Once per deployment.
     #[discrim = 0]
-    pub fn initialize(ctx: &mut Context<Initialize>) -> Result<()> {
-        initialize::run(ctx)
+    pub fn initialize(
+        ctx: &mut Context<Initialize>,
+        instrument_delay_slots: u32,
+        terms_delay_slots_min: u32,
+    ) -> Result<()> {
+        initialize::run(ctx, instrument_delay_slots, terms_delay_slots_min)
     }
 
     /// Adds a slab to the registry. For the administrator.
@@ -121,5 +125,21 @@ pub mod flagstone_router {
     #[discrim = 13]
     pub fn attest_slab(ctx: &mut Context<AttestSlab>) -> Result<()> {
         attest_slab::run(ctx)
+    }
+
+    /// Sets what an instrument of a slab may be, after the registry's delay.
+    /// For the administrator.
+    #[discrim = 14]
+    pub fn register_instrument(
+        ctx: &mut Context<RegisterInstrument>,
+        args: RegistryArgs,
+    ) -> Result<()> {
+        register_instrument::run(ctx, &args)
+    }
+
+    /// Unbinds an escrow from an account that closed. Permissionless.
+    #[discrim = 15]
+    pub fn unbind_escrow(ctx: &mut Context<UnbindEscrow>) -> Result<()> {
+        unbind_escrow::run(ctx)
     }
 }

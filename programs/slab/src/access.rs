@@ -6,7 +6,7 @@ use anchor_lang::Error;
 use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use core::ops::Deref;
-use flagstone_interface::router::Escrow;
+use flagstone_interface::router::{Escrow, InstrumentEntry};
 use flagstone_interface::{Key, PYTH_RECEIVER_ID, Record, key_eq};
 use flagstone_slab_engine::oracle::OraclePrice;
 use flagstone_slab_engine::{Slab, SlabError};
@@ -153,6 +153,21 @@ impl RouterRecord {
     /// Address of the account.
     pub fn key(&self) -> &Key {
         self.view.address().as_array()
+    }
+}
+
+/// An instrument's entry in the Router's registry, after checking that `router`
+/// owns it and that it is of this slab and instrument. The Router makes entries
+/// at derived addresses only, so there is one of each.
+pub fn registered<'a>(
+    record: &'a RouterRecord,
+    router: &Key,
+    slab: &Key,
+    number: u8,
+) -> Result<&'a InstrumentEntry, Error> {
+    match record.read::<InstrumentEntry>(router)? {
+        Some(entry) if key_eq(&entry.slab, slab) && entry.instrument == number => Ok(entry),
+        _ => Err(fail(SlabError::WrongRecord)),
     }
 }
 

@@ -38,6 +38,7 @@ pub mod flagstone_slab {
         router_program: [u8; 32],
         quote_mint: [u8; 32],
         account_deposit_min_atoms: u64,
+        terms_delay_slots: u32,
         capacities: [u32; 10],
         seed: &str,
     ) -> Result<()> {
@@ -46,14 +47,15 @@ pub mod flagstone_slab {
             router_program,
             quote_mint,
             account_deposit_min_atoms,
+            terms_delay_slots,
             capacities,
             seed,
         )
     }
 
-    /// Adds an instrument. For the slab's authority.
+    /// Adds an instrument as the registry allows. For the slab's authority.
     #[discrim = 1]
-    pub fn add_instrument(ctx: &mut Context<AddInstrument>, params: InstrumentArgs) -> Result<()> {
+    pub fn add_instrument(ctx: &mut Context<Registered>, params: InstrumentArgs) -> Result<()> {
         add_instrument::run(ctx, params)
     }
 
@@ -268,5 +270,75 @@ pub mod flagstone_slab {
     #[discrim = 25]
     pub fn allocate_deficit(ctx: &mut Context<AllocateDeficit>, account: u16) -> Result<()> {
         allocate_deficit::run(ctx, account)
+    }
+    /// Proposes terms of an instrument. For the slab's authority.
+    #[discrim = 27]
+    pub fn propose_terms(
+        ctx: &mut Context<Registered>,
+        instrument: u8,
+        terms: TermsArgs,
+    ) -> Result<()> {
+        propose_terms::run(ctx, instrument, &terms)
+    }
+
+    /// Lets proposed terms come into force after their delay. Permissionless.
+    #[discrim = 28]
+    pub fn apply_terms(ctx: &mut Context<ApplyTerms>, instrument: u8) -> Result<()> {
+        apply_terms::run(ctx, instrument)
+    }
+
+    /// Sets the status of an instrument, or of the slab for 255. For the
+    /// slab's authority.
+    #[discrim = 29]
+    pub fn set_status(ctx: &mut Context<Administer>, instrument: u8, status: u32) -> Result<()> {
+        set_status::run(ctx, instrument, status)
+    }
+
+    /// Names or dismisses a designated liquidity provider. For the slab's
+    /// authority.
+    #[discrim = 30]
+    pub fn set_dlp(ctx: &mut Context<Administer>, account: u16, on: u8) -> Result<()> {
+        set_dlp::run(ctx, account, on)
+    }
+
+    /// Sets the slab's own limits. For the slab's authority.
+    #[discrim = 31]
+    pub fn set_limits(
+        ctx: &mut Context<Administer>,
+        orders_per_account_max: u32,
+        batch_slots: u32,
+        insurance_share_ppm: u32,
+    ) -> Result<()> {
+        set_limits::run(
+            ctx,
+            orders_per_account_max,
+            batch_slots,
+            insurance_share_ppm,
+        )
+    }
+
+    /// Closes an empty account: by its trader, or by anyone once it is idle.
+    #[discrim = 32]
+    pub fn close_account(ctx: &mut Context<CloseAccount>, account: u16) -> Result<()> {
+        close_account::run(ctx, account)
+    }
+
+    /// Frees a closed account whose escrow the Router has unbound. Permissionless.
+    #[discrim = 33]
+    pub fn free_account(ctx: &mut Context<Sync>, account: u16) -> Result<()> {
+        free_account::run(ctx, account)
+    }
+
+    /// Names the next authority; the zero key withdraws the name. For the
+    /// slab's authority.
+    #[discrim = 34]
+    pub fn hand_over(ctx: &mut Context<Administer>, next: [u8; 32]) -> Result<()> {
+        hand_over::run(ctx, next)
+    }
+
+    /// The named authority takes over, and signs.
+    #[discrim = 35]
+    pub fn take_over(ctx: &mut Context<Administer>) -> Result<()> {
+        take_over::run(ctx)
     }
 }

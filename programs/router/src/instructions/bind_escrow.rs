@@ -1,5 +1,4 @@
 use crate::access::{fail, read_slab, require_owner, require_top_level};
-use crate::booking::bound_account;
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
@@ -27,7 +26,12 @@ pub struct BindEscrow {
 /// Binds the escrow to exactly one account index and generation (rule X2): the
 /// one that the slab opens next. `slab.open_account` follows in the same
 /// transaction and accepts only that binding. Binding again is possible as
-/// long as the bound account was not opened for this escrow.
+/// long as the bound account was not opened for this escrow, or after it has
+/// closed and the escrow was unbound.
+///
+/// Deposits before the binding went to an account that closed and are not
+/// credited again. Those made since an earlier binding that was never opened
+/// are still to be credited: they go with the escrow.
 #[inline(never)]
 pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
     require_top_level()?;
@@ -39,7 +43,10 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
     version::check(&accounts.entry, &accounts.program_data)?;
     let key = *accounts.escrow.key();
     let data = read_slab(&accounts.slab, &accounts.entry)?;
-    if bound_account(data, &key, &accounts.escrow).is_ok() {
+    let bound: Option<&SlabAccount> =
+        item_at(data, PoolId::Accounts, accounts.escrow.bound_account);
+    let index = accounts.escrow.bound_account;
+    if bound.is_some_and(|bound| bound.is_bound(index, &key, &accounts.escrow)) {
         return Err(fail(RouterError::AlreadyBound));
     }
     let header = SlabHeader::read(data).ok_or(fail(RouterError::WrongSlab))?;
@@ -49,6 +56,9 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
         .ok_or(fail(RouterError::SlabFull))?;
     let account =
         item_at::<SlabAccount>(data, PoolId::Accounts, next).ok_or(fail(RouterError::WrongSlab))?;
+    if !accounts.escrow.is_bound() {
+        accounts.escrow.bound_deposited_atoms = accounts.escrow.deposited_total_atoms;
+    }
     accounts.escrow.bound_account = next;
     accounts.escrow.bound_generation = next_generation(account.generation);
     Ok(())

@@ -48,6 +48,10 @@ pub fn run(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
     ) {
         return Err(fail(RouterError::WrongSlab));
     }
+    // What is deposited while no account is bound could be credited to none.
+    if !accounts.escrow.is_bound() {
+        return Err(fail(RouterError::NotBound));
+    }
     read_slab(&accounts.slab, &accounts.entry)?;
     version::check(&accounts.entry, &accounts.program_data)?;
     if amount_atoms == 0 {

@@ -41,7 +41,11 @@ pub struct Initialize {
 /// Only who may deploy the program may initialise it, so that nobody can get in
 /// between the two. A program that is final may be initialised by anyone.
 #[inline(never)]
-pub fn run(ctx: &mut Context<Initialize>) -> Result<()> {
+pub fn run(
+    ctx: &mut Context<Initialize>,
+    instrument_delay_slots: u32,
+    terms_delay_slots_min: u32,
+) -> Result<()> {
     require_top_level()?;
     let accounts = &mut ctx.accounts;
     if !key_eq(accounts.program.address().as_array(), crate::ID.as_array()) {
@@ -67,6 +71,8 @@ pub fn run(ctx: &mut Context<Initialize>) -> Result<()> {
         authority_bump,
         admin,
         quote_mint: mint,
+        instrument_delay_slots,
+        terms_delay_slots_min,
         ..RouterConfig::zeroed()
     };
     store(&mut view, &config)?;

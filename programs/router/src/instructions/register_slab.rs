@@ -53,6 +53,10 @@ pub fn run(ctx: &mut Context<RegisterSlab>) -> Result<()> {
         if !fits {
             return Err(fail(RouterError::WrongSlab));
         }
+        // Nothing changes a slab's delay after it was initialised.
+        if header.terms_delay_slots < accounts.config.terms_delay_slots_min {
+            return Err(fail(RouterError::DelayTooShort));
+        }
     }
 
     if !key_eq(&program_id, accounts.program.address().as_array()) {

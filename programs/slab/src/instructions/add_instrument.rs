@@ -1,21 +1,13 @@
-use crate::access::{SlabAccount, current_slot, fail, require_top_level};
-use crate::instructions::TermsArgs;
+use crate::access::{current_slot, fail, registered};
+use crate::instructions::administer::open_for;
+use crate::instructions::{Registered, TermsArgs};
 use crate::log;
 use anchor_lang::prelude::*;
-use flagstone_interface::{event::InstrumentAdded, key_eq};
+use flagstone_interface::event::InstrumentAdded;
+use flagstone_interface::slab::PoolId;
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_units::Ticks;
-
-/// Accounts of `add_instrument`.
-#[derive(Accounts)]
-pub struct AddInstrument {
-    /// The slab.
-    #[account(mut)]
-    pub slab: SlabAccount,
-    /// The slab's authority.
-    pub authority: Signer,
-}
 
 /// Parameters of the instrument; the engine's `InstrumentParams` explains them.
 #[derive(Clone, Copy, AnchorSerialize, AnchorDeserialize, IdlType)]
@@ -32,15 +24,20 @@ pub struct InstrumentArgs {
 }
 
 #[inline(never)]
-pub fn run(ctx: &mut Context<AddInstrument>, args: InstrumentArgs) -> Result<()> {
-    require_top_level()?;
+pub fn run(ctx: &mut Context<Registered>, args: InstrumentArgs) -> Result<()> {
     let slot = current_slot()?;
-    let authority = *ctx.accounts.authority.address().as_array();
-    let mut slab = ctx.accounts.slab.open()?;
-    if !key_eq(&slab.header.authority, &authority) {
-        return Err(fail(SlabError::WrongAuthority));
+    let address = *ctx.accounts.slab.key();
+    let mut slab = open_for(&mut ctx.accounts.slab, &ctx.accounts.authority)?;
+    let pool = slab.header.pool(PoolId::Instruments);
+    if pool.high_water >= pool.capacity {
+        return Err(fail(SlabError::InstrumentsFull));
     }
-    let instrument = slab.add_instrument(&params(&args), slot).map_err(fail)?;
+    let next = pool.high_water as u8;
+    let router = &slab.header.router_program;
+    let entry = registered(&ctx.accounts.entry, router, &address, next)?;
+    let instrument = slab
+        .add_registered(&params(&args), entry, slot)
+        .map_err(fail)?;
     let seq = slab.next_seq();
     log::write(&InstrumentAdded {
         tag: InstrumentAdded::TAG,

@@ -25,6 +25,7 @@ pub fn run(
     router_program: [u8; 32],
     quote_mint: [u8; 32],
     account_deposit_min_atoms: u64,
+    terms_delay_slots: u32,
     capacities: [u32; 10],
     seed: &str,
 ) -> Result<()> {
@@ -44,6 +45,7 @@ pub fn run(
     slab.header.authority = authority;
     slab.header.quote_mint = quote_mint;
     slab.header.account_deposit_min_atoms = account_deposit_min_atoms;
+    slab.header.terms_delay_slots = terms_delay_slots;
     let seq = slab.next_seq();
     log::write(&SlabInitialized {
         tag: SlabInitialized::TAG,
