@@ -7,7 +7,7 @@ use flagstone_sdk::embedded::{Exchange, Member, Seat, Session};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::holds::Reserve;
 use flagstone_sdk::route::{Route, RouteLeg};
-use flagstone_sdk::slab::{self, HoldHandle};
+use flagstone_sdk::slab::HoldHandle;
 use flagstone_sdk::units::{Lots, Side, Slot, Ticks};
 use flagstone_sdk::{address, router};
 use solana_address::Address;
@@ -62,11 +62,8 @@ impl Routes {
             seats.push(exchange.add_seat(&trader, &slab).map_err(shown)?);
         }
         for seat in &seats {
-            let admin = exchange.admin.pubkey();
-            let add = slab::add_instrument(&admin, &seat.slab, &book::instrument());
             exchange
-                .session
-                .send(&[add], &[&exchange.admin])
+                .add_instrument_at(&seat.slab, &book::instrument())
                 .map_err(shown)?;
             let slot = Slot::from_clock(exchange.session.slot());
             exchange

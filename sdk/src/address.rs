@@ -63,6 +63,11 @@ pub fn escrow(slab: &Address, owner: &Address, mint: &Address) -> Address {
     router(&[seeds::PLEDGE, slab.as_ref(), owner.as_ref(), mint.as_ref()])
 }
 
+/// Registry entry of one instrument of a slab.
+pub fn instrument_entry(slab: &Address, instrument: u8) -> Address {
+    router(&[seeds::INSTRUMENT, slab.as_ref(), &[instrument]])
+}
+
 /// Address of a slab created by `authority` with `seed`; `None` when the seed
 /// is longer than 32 bytes.
 pub fn slab_with_seed(authority: &Address, seed: &str) -> Option<Address> {

@@ -1,5 +1,9 @@
 //! Instructions of the Router.
 
+mod registry;
+
+pub use registry::*;
+
 use crate::address;
 use flagstone_interface::instruction::router as number;
 use solana_address::Address;
@@ -15,11 +19,29 @@ fn instruction(data: Vec<u8>, accounts: Vec<AccountMeta>) -> Instruction {
     }
 }
 
+/// Delays that the Router's configuration fixes for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// Slots between registering an instrument and its entry counting.
+    pub instrument_slots: u32,
+    /// Least delay of new terms that a slab has to have to be registered, in slots.
+    pub terms_slots_min: u32,
+}
+
+/// Creates the configuration and the quote vault, without any delays; for
+/// development. Else as [`initialize_with`].
+pub fn initialize(admin: &Address, mint: &Address) -> Instruction {
+    initialize_with(admin, mint, &Delays::default())
+}
+
 /// Creates the configuration and the quote vault; `admin` signs and pays. It
 /// has to be the program's upgrade authority, unless the program is final.
-pub fn initialize(admin: &Address, mint: &Address) -> Instruction {
+pub fn initialize_with(admin: &Address, mint: &Address, delays: &Delays) -> Instruction {
+    let mut data = vec![number::INITIALIZE];
+    data.extend(delays.instrument_slots.to_le_bytes());
+    data.extend(delays.terms_slots_min.to_le_bytes());
     instruction(
-        vec![number::INITIALIZE],
+        data,
         vec![
             AccountMeta::new(*admin, true),
             AccountMeta::new(address::config(), false),

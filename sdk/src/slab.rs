@@ -1,12 +1,17 @@
 //! Instructions of the Slab, and creating one.
 
+mod admin;
+mod ends;
+
+pub use admin::*;
+pub use ends::*;
+
 use crate::address;
 use flagstone_interface::Record;
 use flagstone_interface::instruction::slab as number;
 use flagstone_interface::slab::{PoolId, Reservation, SlabHeader, item_at, next_generation};
 use flagstone_slab_engine::deleverages::COUNTERS_MAX;
 use flagstone_slab_engine::holds::{Reserve, Reveal};
-use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::liquidations::PREEMPTED_MAX;
 use flagstone_slab_engine::orders::{Place, Take};
 use flagstone_slab_engine::{Capacities, SlabSize};
@@ -39,6 +44,10 @@ pub struct NewSlab<'a> {
     pub capacities: Capacities,
     /// Least deposit that opens an account, in atoms.
     pub account_deposit_min_atoms: u64,
+    /// Slots between proposing terms of an instrument and applying them. The
+    /// Router registers no slab below its own least delay; presets have none,
+    /// which is for development.
+    pub terms_delay_slots: u32,
     /// Rent of the account, from the rent sysvar. 10 MiB cost about 73 SOL.
     pub rent_lamports: u64,
     /// Lamports that lie at the address already, 0 as a rule. Anyone may send
@@ -56,6 +65,7 @@ impl<'a> NewSlab<'a> {
             account_bytes: size.account_bytes(),
             capacities: size.capacities(),
             account_deposit_min_atoms: 0,
+            terms_delay_slots: 0,
             rent_lamports: 0,
             prefunded_lamports: 0,
         }
@@ -107,6 +117,7 @@ impl<'a> NewSlab<'a> {
         data.extend(address::ROUTER.as_ref());
         data.extend(self.mint.as_ref());
         data.extend(self.account_deposit_min_atoms.to_le_bytes());
+        data.extend(self.terms_delay_slots.to_le_bytes());
         for items in self.capacities.items {
             data.extend(items.to_le_bytes());
         }
@@ -114,26 +125,6 @@ impl<'a> NewSlab<'a> {
         data.extend(self.seed.as_bytes());
         instruction(data, slab, AccountMeta::new_readonly(self.authority, true))
     }
-}
-
-/// Adds an instrument; the slab's authority signs.
-pub fn add_instrument(
-    authority: &Address,
-    slab: &Address,
-    params: &InstrumentParams,
-) -> Instruction {
-    let mut data = vec![number::ADD_INSTRUMENT];
-    data.extend(params.underlying_id.to_le_bytes());
-    data.extend(params.symbol);
-    for word in [params.atoms_per_tick, params.price_max.0, params.mark.0] {
-        data.extend(word.to_le_bytes());
-    }
-    data.extend(params.oracle);
-    data.extend(params.oracle_feed);
-    data.extend(params.oracle_scale.to_le_bytes());
-    // Words without padding: the bytes in memory are the borsh encoding.
-    data.extend(bytemuck::bytes_of(&params.terms()));
-    instruction(data, slab, AccountMeta::new_readonly(*authority, true))
 }
 
 /// Opens the account that `escrow` was bound to. Anyone may send it.

@@ -171,7 +171,7 @@ errors! {
         NotDeadMan = 6056,
         /// The leaves of the root add up to more than the slab was given.
         RootTooLarge = 6057,
-        /// A setting is out of range, or orders wait for a batch whose length would change.
+        /// A setting is out of range, or batches would end while orders wait for one.
         BadSetting = 6058,
     }
 }

@@ -256,8 +256,12 @@ pub struct SlabHeader {
     /// What haircuts took beyond what they paid for, through rounding, in atoms;
     /// pays for the next deficit before any profit does.
     pub haircut_spare_atoms: u64,
+    /// Slot from which batches have the length that they have now.
+    pub batch_start: Slot,
+    /// Number of the window that began then; numbers only ever grow.
+    pub batch_base: u32,
     /// Reserved; zero.
-    pub reserved: [u64; 34],
+    pub reserved: [u64; 33],
 }
 assert_layout!(SlabHeader, 944, version @ 8, router_program @ 24, pools @ 152, event_seq @ 392);
 
@@ -288,6 +292,15 @@ impl SlabHeader {
     #[inline(always)]
     pub const fn pool(&self, id: PoolId) -> &PoolHeader {
         &self.pools[id as usize]
+    }
+
+    /// Number of the batch window that a slot lies in; `None` while the slab
+    /// runs no batches.
+    #[inline(always)]
+    pub fn batch_window(&self, slot: Slot) -> Option<u32> {
+        let passed = slot.saturating_sub(self.batch_start).0;
+        let windows = passed.checked_div(self.batch_slots)?;
+        Some(self.batch_base.saturating_add(windows))
     }
 }
 

@@ -52,7 +52,7 @@ impl Slab<'_> {
     /// The entry of a position in this batch, numbered from 1.
     #[inline(never)]
     fn aggressor_entry(&mut self, position: u32, slot: Slot) -> u32 {
-        let window = slot.0 / self.header.batch_slots;
+        let window = self.header.batch_window(slot).unwrap_or(0);
         let at = self.positions[position].aggressor;
         if at != 0 {
             let entry = &mut self.ledger[at];

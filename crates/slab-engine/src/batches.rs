@@ -1,7 +1,7 @@
 //! Batches: pending orders, promotion and freeze.
 //!
-//! Time is cut into windows of `batch_slots` slots, numbered by the slot over
-//! that length. A window's batch of an instrument is opened once, by anyone;
+//! Time is cut into windows of `batch_slots` slots, numbered so that a number
+//! never comes again, even when that length changes. A window's batch of an instrument is opened once, by anyone;
 //! its number is the instrument's epoch. Where the rule is on, orders of
 //! accounts that are no designated liquidity providers wait for the next
 //! window's batch before they rest, so that nobody can step in front of an
@@ -49,14 +49,15 @@ impl Slab<'_> {
     /// First batch that a new order has to wait for; 0 when it may rest at once.
     #[inline(always)]
     pub(crate) fn epoch_to_wait_for(&self, order: &NewOrder) -> u32 {
-        match self.header.batch_slots {
-            0 => 0,
-            length => self.next_epoch_if_waiting(order, length),
+        if self.header.batch_slots == 0 {
+            0
+        } else {
+            self.next_epoch_if_waiting(order)
         }
     }
 
     #[inline(never)]
-    fn next_epoch_if_waiting(&self, order: &NewOrder, length: u32) -> u32 {
+    fn next_epoch_if_waiting(&self, order: &NewOrder) -> u32 {
         let instrument = &self.instruments[order.instrument as usize];
         let designated = self.accounts[order.account].flags & account_flags::DLP != 0;
         let frozen = instrument.freeze_ticks[order.side.index()];
@@ -64,7 +65,8 @@ impl Slab<'_> {
             && frozen.0 != 0
             && crosses(order.side.contra(), frozen, order.ticks);
         if inside || !designated && instrument.has(switches::PENDING) {
-            order.slot.0 / length + 1
+            let window = self.header.batch_window(order.slot).unwrap_or(0);
+            window.saturating_add(1)
         } else {
             0
         }
@@ -77,10 +79,7 @@ impl Slab<'_> {
     /// batch is open and nothing waits for it, or the slab runs no batches.
     pub fn batch_open(&mut self, number: u8, most: usize, slot: Slot) -> Result<Batch> {
         self.instrument(number)?;
-        let window = match self.header.batch_slots {
-            0 => return Err(SlabError::BatchOpen),
-            length => slot.0 / length,
-        };
+        let window = self.header.batch_window(slot).ok_or(SlabError::BatchOpen)?;
         let instrument = &mut self.instruments[number as usize];
         if window > instrument.batch_epoch {
             instrument.batch_epoch = window;

@@ -247,13 +247,13 @@ impl Slab<'_> {
 
     /// Sets the slab's own limits.
     ///
-    /// Batches are numbered by the slot over their length. When that changes,
-    /// the window that runs counts as opened under its new number, and no order
-    /// may wait: it would wait for a number that may never come.
+    /// When the length of batches changes, a window begins now, under a number
+    /// that is higher than any before: orders that wait for the next one are
+    /// due in it.
     ///
     /// # Errors
-    /// [`SlabError::BadSetting`] for a limit out of range, or a new length of
-    /// batches while orders wait.
+    /// [`SlabError::BadSetting`] for a limit out of range, or to end batches
+    /// while orders wait for one.
     pub fn set_limits(&mut self, limits: &Limits, slot: Slot) -> Result<()> {
         let orders = limits.orders_per_account_max;
         let sound = orders > 0
@@ -264,24 +264,26 @@ impl Slab<'_> {
             return Err(SlabError::BadSetting);
         }
         if limits.batch_slots != self.header.batch_slots {
-            self.renumber_batches(limits.batch_slots, slot)?;
+            self.restart_batches(limits.batch_slots, slot)?;
         }
         self.header.orders_per_account_max = orders;
-        self.header.batch_slots = limits.batch_slots;
         self.header.insurance_share = limits.insurance_share;
         Ok(())
     }
 
-    fn renumber_batches(&mut self, batch_slots: u32, slot: Slot) -> Result<()> {
+    fn restart_batches(&mut self, batch_slots: u32, slot: Slot) -> Result<()> {
         let count = self.header.pool(PoolId::Instruments).high_water as usize;
-        let instruments = &mut self.instruments[..count];
-        if instruments.iter().any(|one| one.pending_count > 0) {
+        let waits = self.instruments[..count]
+            .iter()
+            .any(|instrument| instrument.pending_count > 0);
+        if batch_slots == 0 && waits {
             return Err(SlabError::BadSetting);
         }
-        for instrument in instruments {
-            // 0 when there are no batches any more.
-            instrument.batch_epoch = slot.0.checked_div(batch_slots).unwrap_or(0);
+        if let Some(window) = self.header.batch_window(slot) {
+            self.header.batch_base = window.saturating_add(1);
         }
+        self.header.batch_start = slot;
+        self.header.batch_slots = batch_slots;
         Ok(())
     }
 

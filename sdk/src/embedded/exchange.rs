@@ -1,9 +1,12 @@
 //! A deployed exchange: mint, Router, one slab with one instrument, members.
 
 use super::session::{Failure, Receipt, Session};
+use crate::router::{Delays, InstrumentRules};
 use crate::slab::NewSlab;
 use crate::{address, router, slab};
+use flagstone_interface::Record;
 use flagstone_interface::router::{Escrow, Portfolio, SlabLedger, Vault};
+use flagstone_interface::slab::{PoolId, SlabHeader};
 use flagstone_slab_engine::SlabSize;
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::matching::SelfTrade;
@@ -86,15 +89,28 @@ pub fn standard_instrument(mark: Ticks) -> InstrumentParams {
 }
 
 impl Exchange {
-    /// Creates mint, Router, a slab of `size` and its registry entry.
+    /// Creates mint, Router, a slab of `size` and its registry entry. Nothing
+    /// that governance does has a delay.
     ///
     /// # Errors
     /// The first transaction that failed.
-    pub fn open(mut session: Session, size: SlabSize) -> Outcome<Self> {
+    pub fn open(session: Session, size: SlabSize) -> Outcome<Self> {
+        Self::open_with(session, size, &Delays::default())
+    }
+
+    /// As [`Exchange::open`], with delays; the slab's own is the least that is
+    /// allowed.
+    ///
+    /// # Errors
+    /// The first transaction that failed.
+    pub fn open_with(mut session: Session, size: SlabSize, delays: &Delays) -> Outcome<Self> {
         let admin = session.new_wallet();
         let mint = create_mint(&mut session, &admin)?;
-        session.send_large(&[router::initialize(&admin.pubkey(), &mint)], &[&admin])?;
-        let slab = create_slab(&mut session, &admin, &mint, "main", size)?;
+        let initialize = router::initialize_with(&admin.pubkey(), &mint, delays);
+        session.send_large(&[initialize], &[&admin])?;
+        let mut new = NewSlab::preset(admin.pubkey(), "main", mint, size);
+        new.terms_delay_slots = delays.terms_slots_min;
+        let slab = create(&mut session, &admin, new)?;
         let register = router::register_slab(&admin.pubkey(), &slab, &mint);
         session.send_large(&[register], &[&admin])?;
         Ok(Self {
@@ -105,13 +121,40 @@ impl Exchange {
         })
     }
 
-    /// Adds an instrument to the slab.
+    /// Registers an instrument without limits of its own, and adds it to the slab.
     ///
     /// # Errors
     /// The failed transaction.
     pub fn add_instrument(&mut self, params: &InstrumentParams) -> Outcome<Receipt> {
-        let add = slab::add_instrument(&self.admin.pubkey(), &self.slab, params);
-        self.session.send(&[add], &[&self.admin])
+        let slab = self.slab;
+        self.add_instrument_at(&slab, params)
+    }
+
+    /// As [`Exchange::add_instrument`], at any slab of the administrator.
+    ///
+    /// # Errors
+    /// The failed transaction.
+    pub fn add_instrument_at(
+        &mut self,
+        slab: &Address,
+        params: &InstrumentParams,
+    ) -> Outcome<Receipt> {
+        let admin = self.admin.pubkey();
+        let number = self.next_instrument(slab);
+        let rules = InstrumentRules::wide(params);
+        let instructions = [
+            router::register_instrument(&admin, slab, number, &rules),
+            slab::add_instrument(&admin, slab, number, params),
+        ];
+        self.session.send_large(&instructions, &[&self.admin])
+    }
+
+    /// Number of the instrument that a slab gets next.
+    pub fn next_instrument(&self, slab: &Address) -> u8 {
+        let data = self.session.data(slab);
+        SlabHeader::read(&data).map_or(0, |header| {
+            header.pool(PoolId::Instruments).high_water as u8
+        })
     }
 
     /// A new user with `tokens_atoms` in the wallet, of which `funds_atoms` are
@@ -365,7 +408,11 @@ pub fn create_slab(
     seed: &str,
     size: SlabSize,
 ) -> Outcome<Address> {
-    let mut new = NewSlab::preset(authority.pubkey(), seed, *mint, size);
+    let new = NewSlab::preset(authority.pubkey(), seed, *mint, size);
+    create(session, authority, new)
+}
+
+fn create(session: &mut Session, authority: &Keypair, mut new: NewSlab<'_>) -> Outcome<Address> {
     new.rent_lamports = session
         .svm
         .minimum_balance_for_rent_exemption(new.account_bytes as usize);

@@ -77,8 +77,7 @@ impl Market {
         let exchange = &mut self.exchange;
         let slab_key = ok(exchange.add_slab(seed, SlabSize::Dev));
         let params = standard_instrument(Ticks(MARK));
-        let add = slab::add_instrument(&exchange.admin.pubkey(), &slab_key, &params);
-        ok(exchange.session.send(&[add], &[&exchange.admin]));
+        ok(exchange.add_instrument_at(&slab_key, &params));
         self.maker_seats
             .push(ok(exchange.add_seat(&self.maker, &slab_key)));
         self.seats

@@ -13,8 +13,9 @@ use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::orders::{OrderKind, Place, Take};
 use flagstone_sdk::interface::error::SlabError;
 use flagstone_sdk::interface::router::Escrow;
-use flagstone_sdk::slab;
+use flagstone_sdk::router::InstrumentRules;
 use flagstone_sdk::units::{Lots, Ppm, Side, SignedPpm, Slot, Ticks};
+use flagstone_sdk::{router, slab};
 use solana_signer::Signer;
 
 /// Half width of the price band, in ticks.
@@ -284,10 +285,13 @@ fn t7_instruments_with_parameters_out_of_range() {
         |p| p.mark_move_max = Ticks(0),
     ];
     let admin = exchange.admin.insecure_clone();
+    let rules = InstrumentRules::wide(&good);
+    let register = router::register_instrument(&admin.pubkey(), &exchange.slab, 1, &rules);
+    ok(exchange.session.send(&[register], &[&admin]));
     for spoil in spoilers {
         let mut params = good;
         spoil(&mut params);
-        let add = slab::add_instrument(&admin.pubkey(), &exchange.slab, &params);
+        let add = slab::add_instrument(&admin.pubkey(), &exchange.slab, 1, &params);
         refused(
             &mut exchange.session,
             &[add],

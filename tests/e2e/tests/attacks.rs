@@ -247,7 +247,7 @@ fn only_the_authority_adds_instruments() {
     let slab_key = exchange.slab;
     let params = standard_instrument(Ticks(MARK));
     for key in [&member.wallet, &member.trader] {
-        let add = slab::add_instrument(&key.pubkey(), &slab_key, &params);
+        let add = slab::add_instrument(&key.pubkey(), &slab_key, 1, &params);
         refused(
             &mut exchange.session,
             &[add],
@@ -255,7 +255,7 @@ fn only_the_authority_adds_instruments() {
             SlabError::WrongAuthority,
         );
     }
-    let mut unsigned = slab::add_instrument(&exchange.admin.pubkey(), &slab_key, &params);
+    let mut unsigned = slab::add_instrument(&exchange.admin.pubkey(), &slab_key, 1, &params);
     unsigned.accounts[1].is_signer = false;
     refused(&mut exchange.session, &[unsigned], &[], UNSIGNED);
 }

@@ -181,7 +181,7 @@ fn every_instruction(exchange: &Exchange, member: &Member) -> Vec<Instruction> {
         slab::cancel(&slab_key, &trader, member.account, 1, 1),
         slab::sync(&slab_key, &member.escrow, member.account),
         slab::open_account(&slab_key, &member.escrow),
-        slab::add_instrument(&exchange.admin.pubkey(), &slab_key, &params),
+        slab::add_instrument(&exchange.admin.pubkey(), &slab_key, 1, &params),
     ]
 }
 

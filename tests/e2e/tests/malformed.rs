@@ -8,8 +8,10 @@ use flagstone_e2e_tests::{MARK, QUOTE, audit, exchange, ok};
 use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Member};
 use flagstone_sdk::engine::SlabSize;
+use flagstone_sdk::engine::governance::Limits;
 use flagstone_sdk::engine::orders::OrderKind;
-use flagstone_sdk::units::{Side, Ticks};
+use flagstone_sdk::router::InstrumentRules;
+use flagstone_sdk::units::{Ppm, Side, Ticks};
 use flagstone_sdk::{router, slab};
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -32,7 +34,7 @@ fn every_instruction(exchange: &Exchange, member: &Member) -> Vec<(Instruction, 
     vec![
         (initialize, by(&exchange.admin)),
         (
-            slab::add_instrument(&admin, &slab_key, &params),
+            slab::add_instrument(&admin, &slab_key, 1, &params),
             by(&exchange.admin),
         ),
         (slab::open_account(&slab_key, &member.escrow), None),
@@ -65,8 +67,49 @@ fn every_instruction(exchange: &Exchange, member: &Member) -> Vec<(Instruction, 
             router::fund_slab(&owner, &slab_key, &mint, 7),
             by(&member.wallet),
         ),
+        (
+            router::register_instrument(&admin, &slab_key, 1, &InstrumentRules::wide(&params)),
+            by(&exchange.admin),
+        ),
+        (router::unbind_escrow(&owner, &slab_key, &mint), None),
+        (
+            slab::propose_terms(&admin, &slab_key, 0, &params.terms()),
+            by(&exchange.admin),
+        ),
+        (slab::apply_terms(&slab_key, 0), None),
+        (
+            slab::set_status(&admin, &slab_key, 0, 2),
+            by(&exchange.admin),
+        ),
+        (
+            slab::set_dlp(&admin, &slab_key, member.account, true),
+            by(&exchange.admin),
+        ),
+        (
+            slab::set_limits(&admin, &slab_key, &LIMITS),
+            by(&exchange.admin),
+        ),
+        (
+            slab::hand_over(&admin, &slab_key, &[7; 32]),
+            by(&exchange.admin),
+        ),
+        (slab::take_over(&trader, &slab_key), by(&member.trader)),
+        (
+            slab::close_account(&slab_key, &trader, &member.escrow, member.account),
+            by(&member.trader),
+        ),
+        (
+            slab::free_account(&slab_key, &member.escrow, member.account),
+            None,
+        ),
     ]
 }
+
+const LIMITS: Limits = Limits {
+    orders_per_account_max: 9,
+    batch_slots: 5,
+    insurance_share: Ppm(1_000),
+};
 
 fn joined() -> (Exchange, Member) {
     let mut exchange = exchange(SlabSize::Dev);
@@ -79,6 +122,9 @@ fn joined() -> (Exchange, Member) {
         .try_into()
         .expect("two");
     ok(exchange.session.send(&[create], &[&exchange.admin]));
+    let rules = InstrumentRules::wide(&standard_instrument(Ticks(MARK)));
+    let register = router::register_instrument(&exchange.admin.pubkey(), &exchange.slab, 1, &rules);
+    ok(exchange.session.send(&[register], &[&exchange.admin]));
     (exchange, member)
 }
 

@@ -240,22 +240,30 @@ fn t6_an_account_opens_only_with_the_slabs_minimum_deposit() {
         router::open_portfolio(&owner),
         router::deposit(&owner, &mint, &tokens, 100 * QUOTE),
         router::open_escrow(&owner, &slab_key, &mint, &Address::from([7; 32])),
-        router::fund_slab(&owner, &slab_key, &mint, 50 * QUOTE - 1),
     ];
     ok(exchange.session.send_large(&start, &[&wallet]));
-    let open = [
-        router::bind_escrow(&owner, &slab_key, &mint),
-        slab::open_account(&slab_key, &escrow),
-    ];
+    let fund = |atoms| router::fund_slab(&owner, &slab_key, &mint, atoms);
+    let most = fund(50 * QUOTE - 1);
+    refused(
+        &mut exchange.session,
+        std::slice::from_ref(&most),
+        &[&wallet],
+        RouterError::NotBound,
+    );
+    let bind = router::bind_escrow(&owner, &slab_key, &mint);
+    ok(exchange
+        .session
+        .send_large(&[bind.clone(), most], &[&wallet]));
+    let open = [bind, slab::open_account(&slab_key, &escrow)];
     refused(
         &mut exchange.session,
         &open,
         &[&wallet],
         SlabError::DepositTooSmall,
     );
-    let fund = router::fund_slab(&owner, &slab_key, &mint, 1);
+    // What came since the first binding counts, although it was never opened.
     let all = [
-        fund,
+        fund(1),
         open[0].clone(),
         open[1].clone(),
         slab::sync(&slab_key, &escrow, 1),

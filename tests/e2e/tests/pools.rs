@@ -249,7 +249,7 @@ fn t6_instruments_are_bounded() {
     let mut exchange = tiny(&[(PoolId::Instruments, 1)]);
     let admin = exchange.admin.insecure_clone();
     let params = standard_instrument(Ticks(MARK));
-    let add = slab::add_instrument(&admin.pubkey(), &exchange.slab, &params);
+    let add = slab::add_instrument(&admin.pubkey(), &exchange.slab, 1, &params);
     refused(
         &mut exchange.session,
         &[add],

@@ -24,12 +24,7 @@ fn market() -> (Exchange, Vec<Seat>, Member) {
     ok(exchange.place(&maker, OrderKind::PostOnly, Side::Ask, MARK + 10, 20));
     for seed in ["second", "third"] {
         let slab = ok(exchange.add_slab(seed, SlabSize::Dev));
-        let add = slab::add_instrument(
-            &exchange.admin.pubkey(),
-            &slab,
-            &standard_instrument(Ticks(MARK)),
-        );
-        ok(exchange.session.send(&[add], &[&exchange.admin]));
+        ok(exchange.add_instrument_at(&slab, &standard_instrument(Ticks(MARK))));
         let seat = ok(exchange.add_seat(&maker, &slab));
         ok(exchange.deposit(&maker, 10_000 * QUOTE));
         let owner = maker.wallet.pubkey();

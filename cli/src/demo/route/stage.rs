@@ -93,8 +93,7 @@ impl Stage {
         let params = standard_instrument(Ticks(MARK));
         let mut exchange = venue::open(programs, &params)?;
         let second = exchange.add_slab("second", SlabSize::Full)?;
-        let add = slab::add_instrument(&exchange.admin.pubkey(), &second, &params);
-        exchange.session.send(&[add], &[&exchange.admin])?;
+        exchange.add_instrument_at(&second, &params)?;
         let mut person = |name| -> Result<Person> {
             let member = exchange.open_member(TOKENS)?;
             let seats = [member.seat(&exchange), exchange.add_seat(&member, &second)?];

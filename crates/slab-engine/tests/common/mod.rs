@@ -10,7 +10,9 @@
 )]
 
 pub mod crash;
+pub mod ends;
 pub mod oracle;
+pub mod registry;
 pub mod roots;
 pub mod router;
 
