@@ -12,6 +12,7 @@ use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::orders::{OrderKind, Place, Take};
 use flagstone_sdk::interface::error::SlabError;
+use flagstone_sdk::interface::event::{Event, cancel_reason};
 use flagstone_sdk::interface::router::Escrow;
 use flagstone_sdk::router::InstrumentRules;
 use flagstone_sdk::units::{Lots, Ppm, Side, SignedPpm, Slot, Ticks};
@@ -205,7 +206,7 @@ fn t1_orders_and_trades_beyond_the_margin_or_the_position_limit() {
 }
 
 #[test]
-fn a_frozen_account_places_nothing_and_cancels_all() {
+fn lq4_a_frozen_account_has_its_orders_cancelled_and_places_nothing() {
     let (mut exchange, member, _) = joined();
     let (order, generation) = handle(&ok(exchange.place(
         &member,
@@ -225,13 +226,20 @@ fn a_frozen_account_places_nothing_and_cancels_all() {
         .svm
         .set_account(member.escrow, escrow)
         .expect("an escrow");
+    // Sync copies the freeze and cancels the account's orders (rule LQ4).
     let sync = slab::sync(&exchange.slab, &member.escrow, member.account);
-    ok(exchange.session.send(&[sync], &[]));
+    let synced = ok(exchange.session.send(&[sync], &[]));
+    let gone = synced.events.iter().filter_map(|event| match event {
+        Event::OrderCancelled(gone) if gone.reason == cancel_reason::FROZEN => Some(gone.order),
+        _ => None,
+    });
+    assert_eq!(gone.collect::<Vec<_>>(), [order]);
     let place = member.order(OrderKind::PostOnly, Side::Bid, MARK - 5, 5);
     refuse_place(&mut exchange, &member, &place, SlabError::AccountFrozen);
-    assert_eq!(
-        ok(exchange.cancel(&member, order, generation)).events.len(),
-        1
+    assert!(
+        ok(exchange.cancel(&member, order, generation))
+            .events
+            .is_empty()
     );
 }
 

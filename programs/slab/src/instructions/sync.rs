@@ -2,6 +2,7 @@ use crate::access::{EscrowAccount, SlabAccount, current_slot, fail};
 use crate::log;
 use anchor_lang::prelude::*;
 use flagstone_interface::event::AccountSynced;
+use flagstone_slab_engine::Slab;
 use flagstone_slab_engine::cancels::Cancelled;
 
 /// Accounts of `sync`.
@@ -37,11 +38,19 @@ pub fn run(ctx: &mut Context<Sync>, account: u16) -> Result<()> {
         cash_atoms: synced.cash_atoms,
     });
     log::recognised(&mut slab, synced.recognised);
+    if escrow.frozen != 0 {
+        cancel_frozen(&mut slab, account)?;
+    }
+    Ok(())
+}
+
+/// Cancels orders of an account that the Router froze (rule LQ4).
+#[cold]
+#[inline(never)]
+fn cancel_frozen(slab: &mut Slab<'_>, account: u16) -> Result<()> {
     let mut cancelled = Cancelled::none();
     slab.cancel_frozen(account.into(), &mut cancelled)
         .map_err(fail)?;
-    for event in cancelled.orders() {
-        log::cancelled(&mut slab, *event);
-    }
+    log::all_cancelled(slab, cancelled.orders());
     Ok(())
 }
