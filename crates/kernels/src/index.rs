@@ -1,0 +1,136 @@
+//! An index: its constituents and the quote that follows from the market.
+//!
+//! An index unit of price `P` and slope `S` costs `Q * (P + S * Q)` for `Q`
+//! units (paper, section 3). `S` is a price range over a quantity, so the cost
+//! is conservative: the integral of such a gradient is `S * Q^2 / 2`.
+
+use crate::amount::Amount;
+use crate::compat;
+use crate::error::{KernelError, MathError};
+use crate::market::{Asset, Place, Result, asset};
+use crate::reach::{Reach, Rising};
+use crate::stable::{mul_ceil, ratio_capped};
+use crate::wide::{Columns, SCALE, Wide};
+use bytemuck::{Pod, Zeroable};
+
+/// Constituents of an index, at most.
+pub const INDEX_CONSTITUENTS_MAX: usize = 256;
+
+/// One asset of an index, with what its weight alone decides worked out once.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Constituent {
+    /// Which asset, and where.
+    pub place: Place,
+    /// `W`: asset units per index unit, above zero.
+    pub weight: Amount,
+    /// `ceil(W * W)`.
+    pub weight_squared: Amount,
+    /// `W` to 32 bits, for telling cheaply that an asset is not the scarcest.
+    pub reach: Reach,
+}
+
+const _: () = assert!(size_of::<Constituent>() == 64);
+
+impl Constituent {
+    /// A constituent.
+    ///
+    /// # Errors
+    /// [`KernelError::ZeroWeight`], [`KernelError::Math`] when the weight's square does not fit.
+    pub fn new(place: Place, weight: Amount) -> Result<Self> {
+        if weight == Amount::ZERO {
+            return Err(KernelError::ZeroWeight);
+        }
+        Ok(Self {
+            place,
+            weight,
+            weight_squared: Amount::new(mul_ceil(weight.get(), weight.get())?),
+            reach: Reach::new(weight.get()),
+        })
+    }
+}
+
+/// Checks that no asset is twice in an index: its slots are strictly increasing.
+///
+/// # Errors
+/// [`KernelError::SlotsUnsorted`].
+pub fn check_slots(constituents: &[Constituent]) -> Result<()> {
+    let increasing = constituents.is_sorted_by(|a, b| a.place.slot < b.place.slot);
+    if increasing {
+        Ok(())
+    } else {
+        Err(KernelError::SlotsUnsorted)
+    }
+}
+
+/// What an index costs and how much of it there is, in the paper's order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Quote {
+    /// `C`: index units that the scarcest constituent's liquidity allows.
+    pub capacity: Amount,
+    /// `P`: quote units per index unit.
+    pub price: Amount,
+    /// `S`: rise of the price per index unit.
+    pub slope: Amount,
+}
+
+/// `update_quote` in the paper's arithmetic: every product floors.
+///
+/// `P = sum floor(P_i W_i)`, `S = sum floor(S_i floor(W_i^2))`,
+/// `C = min floor(L_i / W_i)` (section 3.4); no constituents have all the capacity there is.
+///
+/// # Errors
+/// Those of [`asset`], [`KernelError::Math`].
+pub fn update_quote_compat(assets: &[Asset], constituents: &[Constituent]) -> Result<Quote> {
+    let (mut price, mut slope, mut capacity) = (0, 0, u128::MAX);
+    for constituent in constituents {
+        let asset = asset(assets, constituent.place)?;
+        let weight = constituent.weight.get();
+        price = compat::add(price, compat::mul(asset.price.get(), weight)?)?;
+        let squared = compat::mul(weight, weight)?;
+        slope = compat::add(slope, compat::mul(asset.slope.get(), squared)?)?;
+        capacity = capacity.min(compat::div(asset.liquidity.get(), weight)?);
+    }
+    Ok(Quote {
+        capacity: Amount::new(capacity),
+        price: Amount::new(price),
+        slope: Amount::new(slope),
+    })
+}
+
+/// `update_quote` in stable arithmetic: sums are exact and rounded once.
+///
+/// `P = floor(sum P_i W_i)`, `S = ceil(sum S_i ceil(W_i^2))`, `C = floor(min L_i / W_i)`.
+/// The slope is rounded up because both sides pay it. A division happens only
+/// when a constituent is scarcer than all before it.
+///
+/// # Errors
+/// Those of [`asset`], [`KernelError::ZeroWeight`], [`KernelError::Math`].
+pub fn update_quote_stable(assets: &[Asset], constituents: &[Constituent]) -> Result<Quote> {
+    let mut price = Columns::<8>::ZERO;
+    let mut slope = Columns::<8>::ZERO;
+    let mut least = Rising::NONE;
+    for constituent in constituents {
+        let asset = asset(assets, constituent.place)?;
+        let weight = constituent.weight.get();
+        price.add_product(asset.price.get(), weight);
+        slope.add_product(asset.slope.get(), constituent.weight_squared.get());
+        let liquidity = asset.liquidity.get();
+        if !least.is_covered(liquidity, constituent.reach) {
+            least.lower(ratio_capped(Wide::product(liquidity, SCALE), weight)?);
+        }
+    }
+    let round = |sum: Columns<8>| {
+        sum.finish()
+            .and_then(Wide::div_scale)
+            .ok_or(MathError::Overflow)
+    };
+    let (price, _) = round(price)?;
+    let (slope, inexact) = round(slope)?;
+    Ok(Quote {
+        capacity: Amount::new(least.get()),
+        price: Amount::new(price),
+        slope: Amount::new(compat::add(slope, u128::from(inexact))?),
+    })
+}

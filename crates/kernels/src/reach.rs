@@ -1,0 +1,153 @@
+//! Finding the least of many ratios with almost no divisions.
+//!
+//! An index is as available as its scarcest constituent: the least `L_i / W_i`.
+//! Dividing for each costs hundreds of compute units. Instead the weight is kept
+//! to 32 bits, rounded up ([`Reach`]), as is the least ratio so far ([`Rising`]);
+//! when `L_i` is no less than the product of the two, no division is needed.
+//! The rounding is 2^-28 of the product, so in practice one divides only for a
+//! new least: about `ln n` times in a list without order, `n` times at worst.
+
+use bytemuck::{Pod, Zeroable};
+
+/// An upper bound `mantissa * 2^-shift` of a weight in units.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Reach {
+    mantissa: u32,
+    shift: i32,
+}
+
+/// Bits that a weight is shifted to before its division by 1e18, which takes 59 or 60.
+const REACH_BITS: i32 = 90;
+
+/// Bits of the least ratio's mantissa; with a weight's 31 it stays below 2^64.
+const LEAST_BITS: u32 = 30;
+
+const SCALE: u128 = crate::wide::SCALE;
+
+impl Reach {
+    /// The bound of `weight`, in units of 1e-18; above zero.
+    pub const fn new(weight: u128) -> Self {
+        let shift = REACH_BITS - (128 - weight.leading_zeros() as i32);
+        let scaled = if shift >= 0 {
+            weight << shift
+        } else {
+            weight >> -shift
+        };
+        Self {
+            // Below 2^90 / 1e18 + 1, which is below 2^31.
+            mantissa: (scaled / SCALE) as u32 + 1,
+            shift,
+        }
+    }
+}
+
+/// The least ratio seen, and an upper bound of it that is cheap to multiply.
+#[derive(Clone, Copy, Debug)]
+pub struct Rising {
+    least: u128,
+    mantissa: u64,
+    shift: i32,
+}
+
+impl Rising {
+    /// Before the first ratio.
+    pub const NONE: Self = Self::of(u128::MAX);
+
+    const fn of(least: u128) -> Self {
+        let width = 128 - least.leading_zeros();
+        let shift = width.saturating_sub(LEAST_BITS);
+        Self {
+            least,
+            mantissa: (least >> shift) as u64 + 1,
+            shift: shift as i32,
+        }
+    }
+
+    /// The least so far; `u128::MAX` before the first.
+    #[inline(always)]
+    pub const fn get(&self) -> u128 {
+        self.least
+    }
+
+    /// Takes a ratio into account.
+    #[inline(always)]
+    pub const fn lower(&mut self, ratio: u128) {
+        if ratio < self.least {
+            *self = Self::of(ratio);
+        }
+    }
+
+    /// Whether `quantity / weight` is surely no less than the least so far.
+    #[inline(always)]
+    pub const fn is_covered(&self, quantity: u128, weight: Reach) -> bool {
+        let bound = self.mantissa * weight.mantissa as u64;
+        let shift = self.shift - weight.shift;
+        if shift >= 0 {
+            shifted_right(quantity, shift as u32) >= bound
+        } else {
+            // Rounded up once more.
+            let bound = if shift > -64 {
+                (bound >> -shift) + 1
+            } else {
+                1
+            };
+            shifted_right(quantity, 0) >= bound
+        }
+    }
+}
+
+/// `number >> shift`, held at the largest 64-bit number.
+#[inline(always)]
+const fn shifted_right(number: u128, shift: u32) -> u64 {
+    let (low, high) = (number as u64, (number >> 64) as u64);
+    if shift >= 128 {
+        0
+    } else if shift >= 64 {
+        high >> (shift - 64)
+    } else if high >> shift != 0 {
+        u64::MAX
+    } else if shift == 0 {
+        low
+    } else {
+        high << (64 - shift) | low >> shift
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use num_bigint::BigUint;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn reach_covers_only_what_exact_division_covers(
+            quantity: u128, weight: u128, least: u128,
+            shifts in (0..128u32, 0..128u32, 0..128u32),
+        ) {
+            let (quantity, weight) = (quantity >> shifts.0, (weight >> shifts.1).max(1));
+            let mut rising = Rising::NONE;
+            rising.lower(least >> shifts.2);
+            let exact = BigUint::from(quantity) * SCALE / weight;
+            if rising.is_covered(quantity, Reach::new(weight)) {
+                prop_assert!(exact >= BigUint::from(rising.get()));
+            }
+        }
+
+        #[test]
+        fn reach_covers_what_is_clearly_more(weight: u128, shifts in (0..100u32, 40..100u32), least: u128) {
+            let weight = (weight >> shifts.0).max(1);
+            let least = least >> shifts.1;
+            // A millionth more than needed, rounded up.
+            let needed = BigUint::from(weight) * least * 1_000_001u32 / (BigUint::from(SCALE) * 1_000_000u32) + 2u32;
+            let mut rising = Rising::NONE;
+            rising.lower(least);
+            if let Ok(quantity) = u128::try_from(needed) {
+                prop_assert!(rising.is_covered(quantity, Reach::new(weight)));
+            }
+        }
+    }
+}
