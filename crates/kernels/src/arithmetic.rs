@@ -116,7 +116,8 @@ impl Arithmetic for Compat {
         money_max: u128,
     ) -> core::result::Result<Sale, MathError> {
         let impact = compat::mul(quote.slope.get(), offered)?;
-        let marginal = compat::sub(quote.price.get(), impact)?;
+        // Beyond P / S the paper's program gains nothing, and burns nothing for it.
+        let marginal = quote.price.get().saturating_sub(impact);
         let gain = compat::mul(marginal, offered)?.min(money_max);
         // Solved back even when nothing was capped, which burns more than is offered.
         let burned = quadratic::solve_ask(quote.slope.get(), quote.price.get(), gain)?;
