@@ -6,7 +6,7 @@
 use super::join::JoinVariant;
 use super::memory::{Slot, Workspace};
 use super::opcode::{Byte, Op, WORD_BYTES};
-use super::program::{Program, validate, validate_tree};
+use super::program::{Program, Summary, validate, validate_tree};
 use super::store::{Library, LoadError, Refused, Store, copy_words};
 use super::{Config, Era, Fault, Limits, Mode, Outcome, VilError, run};
 
@@ -197,53 +197,48 @@ pub fn fuzz_vil(bytes: &[u8]) {
         (result, lists) == execute(code, &library, registers, &config),
         "not deterministic"
     );
-    if let Ok(outcome) = result {
-        assert!(outcome.steps <= STEPS_MAX && outcome.words_peak as usize <= WORDS);
-        assert!(usize::from(outcome.operands_left) <= SLOTS);
-        if config.mode == Mode::Strict {
-            let (_, summary) = own.expect("a program that runs is valid");
-            let left = summary
-                .operands_left
-                .unwrap_or(u32::from(outcome.operands_left));
-            assert_eq!(
-                left,
-                u32::from(outcome.operands_left),
-                "depth was misjudged"
+    let own = own.map(|(_, summary)| summary);
+    match result {
+        Ok(outcome) => finished(&outcome, own, config.mode),
+        Err(fault) => {
+            if let (Ok(summary), 0) = (own, fault.depth) {
+                excluded(&fault, summary.operands_left, config.mode);
+            }
+            assert!(
+                tree.is_err() || !malformed(&fault),
+                "a validated tree is malformed"
             );
+            let deep = fault.error == VilError::DepthLimit;
+            assert!(tree.is_err() || !deep, "a validated tree is too deep");
         }
     }
-    if let (Ok(_), Err(fault)) = (&own, result)
-        && fault.depth == 0
-    {
-        excluded(
-            &fault,
-            own.map_or(None, |(_, summary)| summary.operands_left),
-            config.mode,
-        );
-    }
-    if let (Ok(_), Err(fault)) = (tree, result) {
-        let malformed = matches!(
-            fault.error,
-            VilError::Truncated | VilError::InvalidInstruction
-        );
-        assert!(!malformed, "a validated tree holds a malformed instruction");
-        assert!(
-            fault.error != VilError::DepthLimit,
-            "a validated tree is too deep"
+}
+
+fn malformed(fault: &Fault) -> bool {
+    matches!(
+        fault.error,
+        VilError::Truncated | VilError::InvalidInstruction
+    )
+}
+
+/// A run that succeeded was within its limits and had been valid.
+fn finished(outcome: &Outcome, own: Result<Summary, Fault>, mode: Mode) {
+    assert!(outcome.steps <= STEPS_MAX && outcome.words_peak as usize <= WORDS);
+    let left = u32::from(outcome.operands_left);
+    assert!(left as usize <= SLOTS);
+    let summary = own.expect("a program that runs is valid");
+    if mode == Mode::Strict {
+        assert_eq!(
+            summary.operands_left.unwrap_or(left),
+            left,
+            "depth was misjudged"
         );
     }
 }
 
 /// Failures that validation of a program excludes for its own frame.
 fn excluded(fault: &Fault, known_depth: Option<u32>, mode: Mode) {
-    let malformed = matches!(
-        fault.error,
-        VilError::Truncated | VilError::InvalidInstruction
-    );
-    assert!(
-        !malformed,
-        "a validated program holds a malformed instruction"
-    );
+    assert!(!malformed(fault), "a validated program is malformed");
     if mode != Mode::Strict {
         return;
     }

@@ -1,6 +1,7 @@
 //! The VIL machine and its assembler, from outside.
 
 mod assembler;
+mod differential;
 mod errors;
 mod listings;
 mod memory;
