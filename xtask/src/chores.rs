@@ -1,6 +1,6 @@
-//! Chores that run something on the built programs: test, demo, bench, layout.
+//! Chores that run something, most of them on the built programs: test, demo, bench, layout, vectors.
 //!
-//! Each builds the programs first (a no-op when nothing changed), with the
+//! Each that needs the programs builds them first (a no-op when nothing changed), with the
 //! build's report on standard error, so that standard output belongs to the
 //! chore alone and `--json` stays JSON.
 
@@ -55,6 +55,13 @@ pub(crate) fn flagstone(subcommand: &str, rest: &Rest) -> Result<()> {
 /// Prints the layout of a slab; needs no programs.
 pub(crate) fn layout(rest: &Rest) -> Result<()> {
     run_package("flagstone-cli", "layout", rest)
+}
+
+/// Runs files of golden vectors; needs no programs.
+pub(crate) fn vectors(rest: &Rest) -> Result<()> {
+    let mut arguments = vec!["run", "--quiet", "--package", "flagstone-vectors", "--"];
+    arguments.extend(rest.rest.iter().map(String::as_str));
+    cargo(&arguments)
 }
 
 /// Runs the benchmarks on freshly built programs.

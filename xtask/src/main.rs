@@ -28,6 +28,8 @@ enum Task {
     Bench(chores::Rest),
     /// Print where every byte of a slab goes
     Layout(chores::Rest),
+    /// Run files of golden vectors on the kernels and count what passes
+    Vectors(chores::Rest),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Task::Replay(rest) => chores::flagstone("replay", &rest),
         Task::Bench(rest) => chores::bench(&rest),
         Task::Layout(rest) => chores::layout(&rest),
+        Task::Vectors(rest) => chores::vectors(&rest),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -66,16 +66,6 @@ pub trait Arithmetic {
     fn sold(quantity: u128, weight: u128) -> MathResult;
 }
 
-/// Recomputes the net exposure of every asset, where the arithmetic asks for it.
-pub(crate) fn refresh_all<A: Arithmetic>(assets: &mut [Asset]) -> Result<()> {
-    if A::REFRESHES_ALL {
-        for asset in assets {
-            asset.refresh_delta()?;
-        }
-    }
-    Ok(())
-}
-
 /// Index units burned and what is paid for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sale {

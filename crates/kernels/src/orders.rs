@@ -9,7 +9,7 @@
 //! with it; a host works on a copy.
 
 use crate::amount::Amount;
-use crate::arithmetic::{Arithmetic, Sale, refresh_all};
+use crate::arithmetic::{Arithmetic, Sale};
 use crate::capacity::Demand;
 use crate::compat::{self, add, sub};
 use crate::error::KernelError;
@@ -181,6 +181,16 @@ fn change_funds(row: &OrderRow, terms: &Terms<'_>) -> Result<u128> {
     funds
         .checked_sub(terms.removed.get())
         .ok_or(KernelError::Insufficient)
+}
+
+/// Recomputes the net exposure of every asset, where the arithmetic asks for it.
+fn refresh_all<A: Arithmetic>(assets: &mut [Asset]) -> Result<()> {
+    if A::REFRESHES_ALL {
+        for asset in assets {
+            asset.refresh_delta()?;
+        }
+    }
+    Ok(())
 }
 
 fn settle<A: Arithmetic>(row: &mut OrderRow, funds: u128, fill: Fill) -> Result<Fill> {

@@ -11,7 +11,7 @@
 //! up to one unit of 1e-18 per fill.
 
 use crate::amount::Amount;
-use crate::arithmetic::{Arithmetic, refresh_all};
+use crate::arithmetic::Arithmetic;
 use crate::compat::{add, mul, sub};
 use crate::error::KernelError;
 use crate::market::{Asset, Place, Result, asset_mut};
@@ -72,13 +72,14 @@ pub fn retarget<A: Arithmetic>(
 /// Trades up to `factor` of what the market lets through of each leg.
 ///
 /// An asset lets through its inventory on the other side, plus what margin and
-/// liquidity allow: `XL + min(M - XS, L)` to buy, the mirror image to sell.
+/// liquidity allow: `XL + min(M - XS, L)` to buy, the mirror image to sell. Both
+/// arithmetics agree: there is one product, rounded down.
 /// `record` hears the position of each leg, and the asset units bought and sold.
 ///
 /// # Errors
 /// [`KernelError::FractionAboveOne`], those of [`asset_mut`], [`KernelError::Math`];
 /// earlier legs are written.
-pub fn execute<A: Arithmetic>(
+pub fn execute(
     assets: &mut [Asset],
     legs: &mut [Leg],
     factor: Amount,
@@ -90,12 +91,10 @@ pub fn execute<A: Arithmetic>(
     for (position, leg) in legs.iter_mut().enumerate() {
         let asset = asset_mut(assets, leg.place)?;
         let (bought, sold) = execute_leg(asset, leg, factor)?;
-        if !A::REFRESHES_ALL {
-            asset.refresh_delta()?;
-        }
+        asset.refresh_delta()?;
         record(position, bought, sold);
     }
-    refresh_all::<A>(assets)
+    Ok(())
 }
 
 fn execute_leg(asset: &mut Asset, leg: &mut Leg, factor: Amount) -> Result<(u128, u128)> {
