@@ -234,6 +234,96 @@ errors! {
     }
 }
 
+errors! {
+    /// Errors of the index-vault: orders and lots.
+    IndexError {
+        /// The account is not the expected record, or of another version.
+        WrongRecord = 8000,
+        /// The account already holds data.
+        AlreadyInitialized = 8001,
+        /// The account is too short, misaligned, or a capacity is zero or too large.
+        BadCapacity = 8002,
+        /// A limit or parameter is out of range.
+        BadParameter = 8003,
+        /// The signer does not hold the role that the action needs.
+        WrongSigner = 8004,
+        /// The key already holds another role of the desk.
+        RoleTaken = 8005,
+        /// The role, state, action or side is unknown.
+        UnknownCode = 8006,
+        /// The record's state does not allow the action.
+        IllegalTransition = 8007,
+        /// The action changes two records and cannot be taken on one alone.
+        NeedsCounterpart = 8008,
+        /// This half of the barrier was given already.
+        BarrierRepeated = 8009,
+        /// Both halves of the barrier were given by one signer.
+        SameSigner = 8010,
+        /// The records do not belong together.
+        WrongCounterpart = 8011,
+        /// The amount is zero.
+        ZeroAmount = 8012,
+        /// An amount does not fit its field or would fall below zero.
+        AmountOverflow = 8013,
+        /// The amount is not the one that the record calls for.
+        WrongAmount = 8014,
+        /// The lots hold less than the amount.
+        NotEnoughCollateral = 8015,
+        /// The deposit's number is not above the last one seen.
+        DepositRepeated = 8016,
+        /// All lots of the account are taken.
+        LotsFull = 8017,
+        /// All spend lots of the position are taken.
+        SpendsFull = 8018,
+        /// All update lots of the order are taken.
+        UpdatesFull = 8019,
+        /// The side does not allow the action.
+        WrongSide = 8020,
+        /// The deadline or waiting time has not passed.
+        TooEarly = 8021,
+        /// The deadline has passed.
+        TooLate = 8022,
+        /// The collateral exceeds what a batch or an order may engage.
+        AboveVolley = 8023,
+        /// All members of the batch are taken.
+        BatchFull = 8024,
+        /// The contribution fractions of an asset sum to more than one.
+        FractionsAboveOne = 8025,
+        /// A list is given out of order, twice or beyond its end.
+        OutOfOrder = 8026,
+        /// The order is not a member of the batch, or in another standing.
+        NotAMember = 8027,
+        /// A member, an asset or an engagement is still missing.
+        Incomplete = 8028,
+        /// The price or the fee is above the limit of the asset.
+        AboveLimitPrice = 8029,
+        /// The fill's number is not above the last one seen.
+        FillRepeated = 8030,
+        /// The quantity exceeds what is still ordered.
+        AboveOrdered = 8031,
+        /// The quantity exceeds what the fills of the batch support.
+        AboveFill = 8032,
+        /// The cost exceeds the collateral engaged.
+        Overspend = 8033,
+        /// There is no such lot, or it has not that much left.
+        NoLot = 8034,
+        /// A list of an event exceeds its room.
+        ScratchFull = 8035,
+        /// The market data is older than its limit.
+        StaleMarket = 8036,
+        /// The quote is older than its limit or was made from too old a market sequence.
+        StaleQuote = 8037,
+        /// A sequence number or slot ran backwards.
+        SequenceBackwards = 8038,
+        /// One chunk exceeds the largest order size.
+        AboveMaxOrder = 8039,
+        /// The chunk trades at a worse price than the order allows.
+        WorsePrice = 8040,
+        /// The chunk takes more of an asset than the order's frozen share.
+        AboveAllotment = 8041,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,6 +338,11 @@ mod tests {
         for (at, error) in RouterError::ALL.iter().enumerate() {
             assert_eq!(error.code(), 7000 + at as u32);
             assert_eq!(RouterError::from_code(error.code()), Some(*error));
+            assert!(error.message().ends_with('.'), "{error}");
+        }
+        for (at, error) in IndexError::ALL.iter().enumerate() {
+            assert_eq!(error.code(), 8000 + at as u32);
+            assert_eq!(IndexError::from_code(error.code()), Some(*error));
             assert!(error.message().ends_with('.'), "{error}");
         }
         assert_eq!(SlabError::from_code(0), None);

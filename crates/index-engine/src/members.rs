@@ -1,0 +1,458 @@
+//! A batch at work: locking orders, fills, attribution, and its end.
+//!
+//! What an order may take is worked out from frozen fractions, never from who
+//! asks first: of an asset of which the batch holds `P`, a member with fraction
+//! `F` and contribution `C` has `min(floor(P F), C)` available, and its tokens
+//! are limited by its scarcest asset. Since fractions sum to at most one, all
+//! members together never take more than was bought.
+
+use crate::amounts::{
+    Atoms, ONE, Price, Quantity, Tokens, mul_div_ceil, mul_div_floor, ppm_ceil, slice, value_floor,
+};
+use crate::batch::{Batch, BatchEvent, BatchLot, BatchMoved, BatchState, Cell, Standing};
+use crate::chain::{Event, Journal};
+use crate::machine::{Action, State};
+use crate::orders::{IndexOrder, Moved, Step};
+use crate::roles::{Limits, Party, Role};
+use crate::{IndexError, Result};
+use bytemuck::{Pod, Zeroable, cast_slice};
+use flagstone_interface::{Key, assert_layout, key_eq};
+
+/// A slice of a lot that went to an order: a line of its invoice.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Line {
+    /// Position of the asset in the batch.
+    pub asset: u32,
+    /// Reserved; zero.
+    pub padding: u32,
+    /// Fill that the lot came from.
+    pub fill: u64,
+    /// Quantity taken.
+    pub quantity: Quantity,
+    /// Its part of the lot's cost.
+    pub cost: Atoms,
+    /// Its part of the lot's fee.
+    pub fee: Atoms,
+}
+assert_layout!(Line, 48);
+
+/// Largest number of lines that one fill of an order may write.
+pub const LINES_MAX: usize =
+    (crate::chain::BODY_BYTES_MAX - size_of::<BatchMoved>()) / size_of::<Line>();
+
+/// An execution that a venue reported for an asset of the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchFill {
+    /// Position of the asset in the batch.
+    pub asset: u32,
+    /// Number of the fill, the one it has in the inventory.
+    pub number: u64,
+    /// Quantity executed.
+    pub quantity: Quantity,
+    /// Price.
+    pub price: Price,
+    /// Exchange fee.
+    pub fee: Atoms,
+}
+
+/// Lots taken for an order; the lines follow as a list.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct LotsTaken(pub BatchMoved);
+
+impl Event for LotsTaken {
+    const TAG: u8 = 9;
+}
+
+impl Batch<'_> {
+    /// Locks a member's order into this batch.
+    ///
+    /// # Errors
+    /// As the table of orders, [`IndexError::IllegalTransition`] unless the
+    /// batch is sealed, [`IndexError::NotAMember`], [`IndexError::WrongCounterpart`],
+    /// [`IndexError::NotEnoughCollateral`], [`IndexError::TooLate`].
+    pub fn engage(
+        &mut self,
+        order: &mut IndexOrder,
+        manager: &Party,
+        limits: &Limits,
+        journal: &mut Journal,
+    ) -> Result<Moved> {
+        order.check(Action::Engage, manager)?;
+        self.must_be_in(BatchState::Sealed)?;
+        if !key_eq(&order.desk, &self.head.desk) {
+            return Err(IndexError::WrongCounterpart);
+        }
+        if journal.slot() > self.head.deadline_slot {
+            return Err(IndexError::TooLate);
+        }
+        let (position, member) = self.member(&order.chain.stream)?;
+        if member.standing != Standing::Invited as u8 {
+            return Err(IndexError::NotAMember);
+        }
+        member.standing = Standing::Engaged as u8;
+        let event = BatchMoved {
+            position: position as u32,
+            order: member.order,
+            amount: member.engaged,
+            tokens: member.tokens,
+            ..BatchMoved::default()
+        };
+        self.moved(BatchEvent::Engaged, event, manager, journal)?;
+        let step = Step {
+            amount: event.amount,
+            quantity: event.tokens,
+            link: self.head.chain.sequence,
+            subject: self.head.chain.stream,
+            ..Step::default()
+        };
+        order.apply(Action::Engage, &step, limits, manager, journal)
+    }
+
+    /// Books a venue's fill as a lot of the batch.
+    ///
+    /// # Errors
+    /// [`IndexError::WrongSigner`], [`IndexError::IllegalTransition`],
+    /// [`IndexError::OutOfOrder`] for an unknown asset, [`IndexError::ZeroAmount`],
+    /// [`IndexError::FillRepeated`], [`IndexError::AboveOrdered`],
+    /// [`IndexError::AboveLimitPrice`], [`IndexError::LotsFull`].
+    pub fn report_fill(
+        &mut self,
+        manager: &Party,
+        fill: &BatchFill,
+        limits: &Limits,
+        journal: &mut Journal,
+    ) -> Result<()> {
+        manager.must_be(Role::InventoryManager, &self.head.desk)?;
+        self.must_be_in(BatchState::Sent)?;
+        let asset = self.asset(fill.asset as usize)?;
+        if fill.quantity.is_zero() || fill.price.is_zero() {
+            return Err(IndexError::ZeroAmount);
+        }
+        if fill.number <= asset.fill_last {
+            return Err(IndexError::FillRepeated);
+        }
+        if fill.quantity.get() > asset.open()?.get() {
+            return Err(IndexError::AboveOrdered);
+        }
+        let cost = value_floor(fill.quantity, fill.price)?;
+        let dear = fill.price.get() > asset.limit.get();
+        if dear || fill.fee > ppm_ceil(cost, limits.exchange_fee_max.0)? {
+            return Err(IndexError::AboveLimitPrice);
+        }
+        asset.fill_last = fill.number;
+        asset.filled = asset.filled.plus(fill.quantity)?;
+        let lot = BatchLot {
+            fill: fill.number,
+            batch: self.head.number,
+            price: fill.price,
+            original: fill.quantity,
+            remaining: fill.quantity,
+            cost,
+            fee: fill.fee,
+            slot: journal.slot(),
+            next: 0,
+        };
+        self.append_lot(fill.asset, lot)?;
+        let event = BatchMoved {
+            position: fill.asset,
+            fill: fill.number,
+            amount: cost,
+            fee: fill.fee,
+            quantity: fill.quantity,
+            price: fill.price,
+            ..BatchMoved::default()
+        };
+        self.moved(BatchEvent::Filled, event, manager, journal)
+    }
+
+    /// Cancels what is still open of an asset. The inventory manager at any
+    /// time, anyone after the batch's deadline.
+    ///
+    /// # Errors
+    /// [`IndexError::WrongSigner`], [`IndexError::IllegalTransition`],
+    /// [`IndexError::TooEarly`], [`IndexError::ZeroAmount`] when nothing is open.
+    pub fn cancel_rest(&mut self, asset: u32, party: &Party, journal: &mut Journal) -> Result<()> {
+        self.must_be_in(BatchState::Sent)?;
+        if party.role() == Role::Anyone {
+            if journal.slot() <= self.head.deadline_slot {
+                return Err(IndexError::TooEarly);
+            }
+        } else {
+            party.must_be(Role::InventoryManager, &self.head.desk)?;
+        }
+        let target = self.asset(asset as usize)?;
+        let open = target.open()?;
+        if open.is_zero() {
+            return Err(IndexError::ZeroAmount);
+        }
+        target.cancelled = target.cancelled.plus(open)?;
+        let event = BatchMoved {
+            position: asset,
+            quantity: open,
+            ..BatchMoved::default()
+        };
+        self.moved(BatchEvent::Cancelled, event, party, journal)
+    }
+
+    /// Ends the batch once every asset is bought or cancelled; anyone may.
+    /// A sealed batch that was never sent ends after its deadline.
+    ///
+    /// # Errors
+    /// [`IndexError::IllegalTransition`], [`IndexError::Incomplete`], [`IndexError::TooEarly`].
+    pub fn complete(&mut self, journal: &mut Journal) -> Result<()> {
+        match self.state()? {
+            BatchState::Sent => {
+                for asset in self.assets() {
+                    if !asset.open()?.is_zero() {
+                        return Err(IndexError::Incomplete);
+                    }
+                }
+            }
+            BatchState::Sealed if journal.slot() > self.head.deadline_slot => {}
+            BatchState::Sealed => return Err(IndexError::TooEarly),
+            _ => return Err(IndexError::IllegalTransition),
+        }
+        self.head.state = BatchState::Complete as u8;
+        self.moved(
+            BatchEvent::Complete,
+            BatchMoved::default(),
+            &Party::ANYONE,
+            journal,
+        )
+    }
+
+    /// Index tokens that the position supports for a member, over those filled.
+    ///
+    /// # Errors
+    /// [`IndexError::NotAMember`].
+    pub fn available(&mut self, order: &Key) -> Result<Tokens> {
+        let (position, member) = self.member(order)?;
+        let (tokens, filled) = (member.tokens, member.filled);
+        let mut most = tokens;
+        for (at, cell) in self.cells(position).iter().enumerate() {
+            if !cell.contribution.is_zero() {
+                most = most.min(supported(cell, self.assets[at].position()?, tokens)?);
+            }
+        }
+        Ok(Tokens(most.0.saturating_sub(filled.0)))
+    }
+
+    /// Books `quantity` tokens for a member: takes their assets' lots, oldest
+    /// first, and charges what those cost. `lines` is room for the lots taken;
+    /// the batch manager asks for less when it does not suffice.
+    ///
+    /// # Errors
+    /// As the table of orders; [`IndexError::NotAMember`], [`IndexError::AboveFill`],
+    /// [`IndexError::Overspend`], [`IndexError::ScratchFull`], [`IndexError::ZeroAmount`].
+    pub fn fill_order(
+        &mut self,
+        order: &mut IndexOrder,
+        quantity: Tokens,
+        manager: &Party,
+        limits: &Limits,
+        lines: &mut [Line],
+        journal: &mut Journal,
+    ) -> Result<Moved> {
+        order.check(Action::Fill, manager)?;
+        let position = self.engaged_member(order)?;
+        if quantity == Tokens::ZERO {
+            return Err(IndexError::ZeroAmount);
+        }
+        if quantity > self.available(&order.chain.stream)? {
+            return Err(IndexError::AboveFill);
+        }
+        let used = self.take_lots(position, quantity, lines)?;
+        let lines = lines.get(..used).ok_or(IndexError::ScratchFull)?;
+        let (mut cost, mut fee) = (Atoms::ZERO, Atoms::ZERO);
+        for line in lines {
+            cost = cost.plus(line.cost)?;
+            fee = fee.plus(line.fee)?;
+        }
+        let amount = cost.plus(fee)?;
+        let member = &mut self.members[position];
+        member.filled = member.filled.plus(quantity)?;
+        member.spent = member.spent.plus(amount)?;
+        let list: &[u8] = cast_slice(lines);
+        let list_hash = journal.hash(&[list]);
+        let event = LotsTaken(BatchMoved {
+            kind: BatchEvent::Taken as u8,
+            state: self.head.state,
+            position: position as u32,
+            order: order.chain.stream,
+            amount,
+            fee,
+            tokens: quantity,
+            list_hash,
+            ..BatchMoved::default()
+        });
+        journal.record_with(&mut self.head.chain, manager, &event, list)?;
+        let step = Step {
+            amount,
+            fee,
+            quantity,
+            link: self.head.chain.sequence,
+            subject: list_hash,
+            ..Step::default()
+        };
+        let moved = order.apply(Action::Fill, &step, limits, manager, journal)?;
+        if moved.state == State::FullyMintable {
+            self.members[position].standing = Standing::Left as u8;
+        }
+        Ok(moved)
+    }
+
+    /// Lets a member's order go, with what it did not use; anyone may, once
+    /// the batch is complete and nothing more is available to the order, or
+    /// after the deadline.
+    ///
+    /// # Errors
+    /// As the table of orders; [`IndexError::IllegalTransition`] unless the
+    /// batch is complete, [`IndexError::NotAMember`], [`IndexError::Incomplete`].
+    pub fn carry_over(
+        &mut self,
+        order: &mut IndexOrder,
+        limits: &Limits,
+        journal: &mut Journal,
+    ) -> Result<Moved> {
+        self.must_be_in(BatchState::Complete)?;
+        let position = self.engaged_member(order)?;
+        let late = journal.slot() > self.head.deadline_slot;
+        if !late && self.available(&order.chain.stream)? > Tokens::ZERO {
+            return Err(IndexError::Incomplete);
+        }
+        self.members[position].standing = Standing::Left as u8;
+        let event = BatchMoved {
+            position: position as u32,
+            order: order.chain.stream,
+            amount: order.holdings.engaged,
+            ..BatchMoved::default()
+        };
+        self.moved(BatchEvent::Left, event, &Party::ANYONE, journal)?;
+        let step = Step {
+            amount: event.amount,
+            link: self.head.chain.sequence,
+            ..Step::default()
+        };
+        order.apply(Action::CarryOver, &step, limits, &Party::ANYONE, journal)
+    }
+
+    /// Whether an order is still locked in this batch.
+    pub fn has_engaged(&self) -> bool {
+        let mut members = self.members().iter();
+        members.any(|member| member.standing == Standing::Engaged as u8)
+    }
+
+    fn engaged_member(&mut self, order: &IndexOrder) -> Result<usize> {
+        if !key_eq(&order.batch, &self.head.chain.stream) {
+            return Err(IndexError::WrongCounterpart);
+        }
+        let (position, member) = self.member(&order.chain.stream)?;
+        if member.standing != Standing::Engaged as u8 {
+            return Err(IndexError::NotAMember);
+        }
+        Ok(position)
+    }
+
+    /// Takes lots for `quantity` more tokens of a member; how many lines it wrote.
+    fn take_lots(
+        &mut self,
+        position: usize,
+        quantity: Tokens,
+        lines: &mut [Line],
+    ) -> Result<usize> {
+        let member = self.members[position];
+        let target = member.filled.plus(quantity)?;
+        let mut used = 0;
+        for at in 0..self.assets().len() {
+            let cell = self.cells(position).get(at).copied();
+            let cell = cell.ok_or(IndexError::OutOfOrder)?;
+            // Cumulative and rounded up: at the last token it is the contribution.
+            let due = needed(&cell, target, member.tokens)?;
+            let mut left = due.minus(cell.taken)?;
+            self.cells[position * self.assets.len() + at].taken = due;
+            self.assets[at].taken = self.assets[at].taken.plus(left)?;
+            while !left.is_zero() {
+                let line = lines.get_mut(used).ok_or(IndexError::ScratchFull)?;
+                *line = self.take_oldest(at, left)?;
+                left = left.minus(line.quantity)?;
+                used += 1;
+            }
+        }
+        Ok(used)
+    }
+
+    /// Takes up to `most` of the oldest lot of an asset.
+    fn take_oldest(&mut self, at: usize, most: Quantity) -> Result<Line> {
+        let mut list = self.assets[at].lots;
+        let index = list.first;
+        let mut pool = self.lot_pool();
+        let lot = pool.at_mut(index).map_err(|_| IndexError::AboveFill)?;
+        let quantity = most.least(lot.remaining);
+        let line = Line {
+            asset: at as u32,
+            padding: 0,
+            fill: lot.fill,
+            quantity,
+            cost: slice(lot.cost, quantity, lot.remaining, lot.original)?,
+            fee: slice(lot.fee, quantity, lot.remaining, lot.original)?,
+        };
+        lot.remaining = lot.remaining.minus(quantity)?;
+        if lot.remaining.is_zero() {
+            pool.remove(&mut list, 0, index)?;
+            self.assets[at].lots = list;
+        }
+        Ok(line)
+    }
+
+    fn append_lot(&mut self, asset: u32, lot: BatchLot) -> Result<()> {
+        let mut list = self.asset(asset as usize)?.lots;
+        self.lot_pool()
+            .append(&mut list, lot, IndexError::LotsFull)?;
+        self.assets[asset as usize].lots = list;
+        Ok(())
+    }
+
+    /// Takes a carried lot in; it cancels as much of the exchange order.
+    pub(crate) fn take_in(&mut self, asset: u32, lot: &BatchLot) -> Result<()> {
+        let target = self.asset(asset as usize)?;
+        target.carried = target.carried.plus(lot.remaining)?;
+        self.append_lot(asset, *lot)
+    }
+
+    /// Gives the oldest lot of an asset out.
+    pub(crate) fn give_out(&mut self, asset: u32) -> Result<Option<BatchLot>> {
+        let mut list = self.asset(asset as usize)?.lots;
+        if list.first == 0 {
+            return Ok(None);
+        }
+        let lot = self.lot_pool().at(list.first).copied()?;
+        let first = list.first;
+        self.lot_pool().remove(&mut list, 0, first)?;
+        self.assets[asset as usize].lots = list;
+        Ok(Some(lot))
+    }
+}
+
+/// Tokens that a position supports for a cell: `floor(min(P F, C) tokens / C)`.
+fn supported(cell: &Cell, position: Quantity, tokens: Tokens) -> Result<Tokens> {
+    let share = mul_div_floor(position.get(), u128::from(cell.fraction.0), u128::from(ONE))?;
+    let available = Quantity::new(share).least(cell.contribution);
+    let most = mul_div_floor(
+        available.get(),
+        u128::from(tokens.0),
+        cell.contribution.get(),
+    )?;
+    Ok(Tokens(most as u64))
+}
+
+/// Quantity of a cell's asset in `filled` of `tokens` tokens, rounded up.
+fn needed(cell: &Cell, filled: Tokens, tokens: Tokens) -> Result<Quantity> {
+    let due = mul_div_ceil(
+        cell.contribution.get(),
+        u128::from(filled.0),
+        u128::from(tokens.0),
+    )?;
+    Ok(Quantity::new(due))
+}
