@@ -206,7 +206,7 @@ impl World {
         let before = self.assets.clone();
         let mut traded = (vec![0; legs.len()], vec![0; legs.len()]);
         let record = |at: usize, bought, sold| (traded.0[at], traded.1[at]) = (bought, sold);
-        let native = execute::<Compat>(&mut self.assets, &mut legs, Amount::new(factor), record);
+        let native = execute(&mut self.assets, &mut legs, Amount::new(factor), record);
         let listing = &listings::EXECUTE_REBALANCE;
         if self
             .agree("execute", native, listing, &before, config, tally)
