@@ -398,6 +398,18 @@ fn fold_and_branch_misuse() {
             assert!(matches!(fault.op, Some(Op::Fold | Op::Branch)), "{text}");
         }
     }
+    // A subroutine cannot reach its caller's operands.
+    session.program("greedy", "B keep 2 0 0");
+    session.program("deep", "ADD 1");
+    for (text, error) in [
+        ("IMMS 1 IMMS 2 B greedy 1 0 0", VilError::StackUnderflow),
+        ("IMMS 1 IMMS 2 B deep 1 1 0", VilError::PositionTooDeep),
+    ] {
+        for config in [STRICT, COMPAT] {
+            let fault = session.run_text(text, &config).expect_err(text);
+            assert_eq!((fault.error, fault.depth), (error, 1), "{text}");
+        }
+    }
     // The program of a fold sees the operands, one more each time, and its own registers only.
     session.program("reach", "LDR 1");
     let fault = session

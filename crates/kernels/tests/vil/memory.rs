@@ -113,3 +113,14 @@ fn empty_lists_take_part_in_everything() {
         assert_eq!(session.get_labels("other"), [51, 53, 54]);
     }
 }
+
+#[test]
+fn an_empty_list_may_lie_inside_another() {
+    let mut session = Session::default();
+    fill(&mut session);
+    // `none` is made above v3; when v3 goes, v5 takes the words on both sides of it.
+    let text = "LDV v3 LDL none SWAP 1 POPN 1 LDV v5 LDL l5 SWAP 1 JFLT 1 2 STV out";
+    let outcome = run_in(&mut session, text, 10).expect("joins with nothing");
+    assert!(session.get("out").is_empty());
+    assert_eq!(outcome.words_peak, 10);
+}
