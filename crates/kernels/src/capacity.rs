@@ -111,10 +111,11 @@ pub fn capacity_stable(
         if fraction > SCALE {
             return Err(KernelError::FractionAboveOne);
         }
-        // With all of the asset, liquidity allows C units or more, so once the
-        // least is no more than C only inventory and margin can lower it.
+        // With all of the asset, liquidity allows C units, less what rounding
+        // takes; once the least is below, only inventory and margin can lower it.
+        let rounding = u128::from(constituent.reach.index_units_of_one());
         if fraction == SCALE
-            && least.get() <= capacity
+            && least.get() <= capacity.saturating_sub(rounding)
             && least.is_covered(inventory.saturating_add(room), constituent.reach)
         {
             continue;

@@ -21,7 +21,7 @@ pub struct Reach {
 const REACH_BITS: i32 = 90;
 
 /// Bits of the least ratio's mantissa; with a weight's 31 it stays below 2^64.
-const LEAST_BITS: u32 = 30;
+const LEAST_BITS: i32 = 30;
 
 const SCALE: u128 = crate::wide::SCALE;
 
@@ -40,6 +40,19 @@ impl Reach {
             shift,
         }
     }
+
+    /// No less index units than 1e-18 units of the asset make, in units of 1e-18.
+    #[inline(always)]
+    pub const fn index_units_of_one(self) -> u64 {
+        // The mantissa rounded down is 2^29 or more, so weight >= 2^(29 - shift).
+        if self.shift <= 29 {
+            1
+        } else if self.shift < 29 + 64 {
+            1 << (self.shift - 29)
+        } else {
+            u64::MAX
+        }
+    }
 }
 
 /// The least ratio seen, and an upper bound of it that is cheap to multiply.
@@ -55,12 +68,17 @@ impl Rising {
     pub const NONE: Self = Self::of(u128::MAX);
 
     const fn of(least: u128) -> Self {
-        let width = 128 - least.leading_zeros();
-        let shift = width.saturating_sub(LEAST_BITS);
+        let shift = 128 - least.leading_zeros() as i32 - LEAST_BITS;
+        let scaled = if shift >= 0 {
+            least >> shift
+        } else {
+            least << -shift
+        };
         Self {
             least,
-            mantissa: (least >> shift) as u64 + 1,
-            shift: shift as i32,
+            // Nothing is less than a least of 0.
+            mantissa: scaled as u64 + (least != 0) as u64,
+            shift,
         }
     }
 
@@ -138,7 +156,14 @@ mod tests {
         }
 
         #[test]
-        fn reach_covers_what_is_clearly_more(weight: u128, shifts in (0..100u32, 40..100u32), least: u128) {
+        fn reach_bounds_the_index_units_of_one(weight: u128, shift in 0..128u32) {
+            let weight = (weight >> shift).max(1);
+            let bound = u128::from(Reach::new(weight).index_units_of_one());
+            prop_assert!(bound.saturating_mul(weight) >= SCALE);
+        }
+
+        #[test]
+        fn reach_covers_what_is_clearly_more(weight: u128, shifts in (0..128u32, 40..128u32), least: u128) {
             let weight = (weight >> shifts.0).max(1);
             let least = least >> shifts.1;
             // A millionth more than needed, rounded up.
