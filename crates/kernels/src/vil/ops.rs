@@ -1,7 +1,7 @@
 //! What the operations do to the stack. None of them knows of code or storage.
 
 use super::error::VilError;
-use super::join::{self, JoinRule};
+use super::join::{self, JoinCost, JoinRule, JoinVariant};
 use super::memory::{Block, Memory, Slot};
 use crate::compat;
 
@@ -375,7 +375,15 @@ pub(crate) fn join_filter(
     let keep = labels_in(memory, keep, tolerant)?;
     memory.charge(labels.len() + keep.len())?;
     let (elements, rest) = memory.isolate(values)?;
-    let kept = join::filter(rule, elements, rest.get(labels)?, rest.get(keep)?, &mut ())?;
+    let (labels, keep) = (rest.get(labels)?, rest.get(keep)?);
+    if rule.variant != JoinVariant::InPlace {
+        let kept = join::filter(rule, elements, labels, keep, &mut ())?;
+        return memory.shorten_top(kept);
+    }
+    // Removing one by one moves what follows, again and again: that is paid for as well.
+    let mut cost = JoinCost::default();
+    let kept = join::filter(rule, elements, labels, keep, &mut cost)?;
+    memory.charge(usize::try_from(cost.moves).unwrap_or(usize::MAX))?;
     memory.shorten_top(kept)
 }
 

@@ -5,10 +5,11 @@
 //! file and written before it is read, every position is on the stack. The one
 //! thing that only a run can know is how many operands `UNPK` and `T` push;
 //! after them the depth is unknown and positions are left to the machine, which
-//! checks everything again anyway. Validation refuses only what must fail.
+//! checks everything again anyway. Validation refuses only what must fail when
+//! it is reached; the program of a fold counts as reached.
 //!
-//! In [`super::Mode::Compat`] only the encoding is checked: the paper's runtimes
-//! report whatever goes wrong first, and some of it may store values before.
+//! In [`super::Mode::Compat`] only the encoding is checked, and that programs
+//! are there and end: the paper's runtimes report whatever goes wrong first.
 
 use super::error::{Fault, VilError};
 use super::machine::DEPTH_MAX;
@@ -61,8 +62,6 @@ struct Entry {
     registers: u8,
     /// Operands at the start; `None` when it depends on the data.
     operands: Option<u32>,
-    /// The code runs many times on one file, so that registers may hold values at its start.
-    repeats: bool,
 }
 
 /// One pass over code.
@@ -86,7 +85,6 @@ pub fn validate<'a>(
     let entry = Entry {
         registers,
         operands: Some(0),
-        repeats: false,
     };
     let summary = pass(code, entry, config, 0, &mut |_, _| Ok(()))?;
     Ok((Program { code, registers }, summary))
@@ -111,7 +109,6 @@ pub fn validate_tree<'a, L: Library + ?Sized>(
     let entry = Entry {
         registers,
         operands: Some(0),
-        repeats: false,
     };
     let mut tree = Tree {
         library,
@@ -154,15 +151,13 @@ impl<L: Library + ?Sized> Tree<'_, L> {
                 *step = call.word;
             }
             let [inputs, outputs, registers] = call.bytes;
-            let repeats = call.op == Op::Fold;
             // How many elements a fold pushes is not known; a subroutine starts with its inputs.
-            let operands = (!repeats).then_some(u32::from(inputs));
+            let operands = (call.op == Op::Branch).then_some(u32::from(inputs));
             let inner = self.visit(
                 code,
                 Entry {
                     registers,
                     operands,
-                    repeats,
                 },
                 depth + 1,
             )?;
@@ -265,7 +260,7 @@ impl Pass {
         };
         match op {
             Op::StoreRegister => *written |= bit,
-            _ if *written & bit == 0 && !self.entry.repeats => return Err(VilError::EmptyRegister),
+            _ if *written & bit == 0 => return Err(VilError::EmptyRegister),
             Op::MoveRegister => *written &= !bit,
             _ => {}
         }

@@ -250,13 +250,7 @@ fn malformed_code() {
         for config in [STRICT, COMPAT] {
             let fault = validate(&code, 1, &config).expect_err("malformed");
             assert_eq!((fault.error, fault.at), (error, 0));
-            let unvalidated = flagstone_kernels::vil::Program::validated_before(&code, 1);
-            let (mut slots, mut words) = ([flagstone_kernels::vil::Slot::Empty; 4], [0; 4]);
-            let workspace = flagstone_kernels::vil::Workspace {
-                slots: &mut slots,
-                words: &mut words,
-            };
-            let run = flagstone_kernels::vil::run(&unvalidated, &codes, stored, workspace, &config);
+            let run = run_unvalidated(&code, 1, &codes, stored, (4, 4), &config);
             assert_eq!(run.expect_err("malformed").error, error);
         }
     }
@@ -344,16 +338,9 @@ fn deep_recursion() {
         let refused = validate_tree(&code, registers, &session.codes, 1_000, &STRICT);
         assert_eq!(refused.expect_err("recursion").error, VilError::Recursion);
         // Unvalidated, it stops at the limit.
-        let program = flagstone_kernels::vil::Program::validated_before(&code, registers);
-        let (mut slots, mut words) = ([flagstone_kernels::vil::Slot::Empty; 4], [0; 4]);
-        let workspace = flagstone_kernels::vil::Workspace {
-            slots: &mut slots,
-            words: &mut words,
-        };
-        let stored = &mut session.stored;
+        let (codes, stored) = (&session.codes, &mut session.stored);
         let fault =
-            flagstone_kernels::vil::run(&program, &session.codes, stored, workspace, &STRICT)
-                .expect_err("limit");
+            run_unvalidated(&code, registers, codes, stored, (4, 4), &STRICT).expect_err("limit");
         assert_eq!((fault.error, fault.depth), (VilError::DepthLimit, 8));
     }
     // A chain as long as the limit runs; one call more is refused.
@@ -364,6 +351,21 @@ fn deep_recursion() {
     assert!(session.run_text("B p7 0 1 0", &STRICT).is_ok());
     let fault = session.run_text("B p8 0 1 0", &STRICT).expect_err("deep");
     assert_eq!(fault.error, VilError::DepthLimit);
+    // A lower limit holds as well, before and during a run.
+    let limits = Limits {
+        depth_max: 2,
+        ..ROOMY
+    };
+    let low = Config { limits, ..STRICT };
+    let (code, registers) = session.assemble("B p1 0 1 0");
+    let stored = &mut session.stored;
+    assert!(run_code(&code, registers, &session.codes, stored, (8, 0), &low).is_ok());
+    let (code, registers) = session.assemble("B p2 0 1 0");
+    for run in [run_code, run_unvalidated] {
+        let stored = &mut session.stored;
+        let fault = run(&code, registers, &session.codes, stored, (8, 0), &low).expect_err("3");
+        assert_eq!((fault.error, fault.depth), (VilError::DepthLimit, 2));
+    }
     // Many paths through few programs are bounded as well.
     session.program("q0", "");
     for step in 1..8 {
@@ -436,5 +438,70 @@ fn a_fault_tells_where() {
     assert_eq!(
         fault.to_string(),
         "result out of range at byte 34 (SUB), 1 subroutines deep"
+    );
+}
+
+#[test]
+fn validation_refuses_what_must_fail_before_anything_runs() {
+    let mut session = Session::default();
+    session.program("keep", "");
+    session.program("one", "POPN 1 IMMS 1");
+    session.program("reads", "LDR 0 POPN 2");
+    for (text, error, depth) in [
+        ("IMMS 1 STR _A LDM _A LDM _A", VilError::EmptyRegister, 0),
+        ("IMMS 1 STR _A LDR _A LDR _B", VilError::EmptyRegister, 0),
+        ("LDV v3 FOLD reads 0 0 1", VilError::EmptyRegister, 1),
+        ("LDV v3 FOLD reads 0 0 0", VilError::OutOfRange, 1),
+        ("IMMS 1 B one 1 2 0", VilError::StackUnderflow, 0),
+        ("IMMS 1 B keep 1 1 0 ADD 1", VilError::PositionTooDeep, 0),
+        ("IMMS 1 B keep 1 0 0 SQRT", VilError::StackUnderflow, 0),
+        ("IMMS 1 IMMS 2 PKV 2 PKV 2", VilError::StackUnderflow, 0),
+        ("IMMS 1 LDD 0 POPN 2 VSUM", VilError::StackUnderflow, 0),
+        ("LDV v3 VPOP SWAP 2", VilError::PositionTooDeep, 0),
+        ("LDV v3 T 0", VilError::InvalidOperand, 0),
+        ("IMMS 1 B nothing 1 1 1", VilError::NotFound, 0),
+    ] {
+        let (code, registers) = session.assemble(text);
+        let fault = validate_tree(&code, registers, &session.codes, 1_000, &STRICT);
+        let fault = fault.expect_err(text);
+        assert_eq!((fault.error, fault.depth), (error, depth), "{text}");
+    }
+    // After UNPK the depth depends on the data: it is left to the machine.
+    let (code, registers) = session.assemble("LDV v3 UNPK ADD 1 ADD 2");
+    assert!(validate_tree(&code, registers, &session.codes, 1_000, &STRICT).is_ok());
+}
+
+#[test]
+fn every_element_that_is_read_or_written_is_a_step() {
+    let mut session = Session::default();
+    fill(&mut session);
+    session.program("add", "ADD 1");
+    for (text, steps) in [
+        ("LDV v3", 1 + 3),
+        ("LDV v3 LDD 0", 2 + 3 + 3),
+        ("LDV v3 STR _A LDR _A LDM _A", 4 + 3 + 3),
+        ("LDV v3 IMMS 1 SWAP 1 MUL 1 SQRT VSUM", 6 + 3 * 4),
+        ("LDV v3 UNPK PKV 3 ZEROS 0", 4 + 3 * 4),
+        ("LDV v3 LDV w3 T 2", 3 + 3 + 3 + 6),
+        ("LDL l3 LDL l5 LDV v5 JFLT 1 2", 4 + 3 + 5 + 5 + 8),
+        ("LDL l3 LDL l5 LUNION 1", 3 + 3 + 5 + 8),
+        ("LDV v3 VPUSH 1 VPOP", 3 + 3 + 4 + 4),
+        ("IMMS 1 LDV v3 FOLD add 1 1 0", 3 + 3 + 3 + 3),
+    ] {
+        assert_eq!(
+            session.run_text(text, &STRICT).expect(text).steps,
+            steps,
+            "{text}"
+        );
+    }
+    // Removing one by one also pays for what it moves: three elements here.
+    let in_place = Config {
+        join: flagstone_kernels::vil::JoinVariant::InPlace,
+        ..STRICT
+    };
+    let text = "LDL l3 LDL l5 LDV v5 JFLT 1 2";
+    assert_eq!(
+        session.run_text(text, &in_place).expect("filters").steps,
+        25 + 3
     );
 }

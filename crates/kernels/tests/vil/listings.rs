@@ -309,3 +309,50 @@ fn a_listing_without_its_names_does_not_assemble() {
         );
     }
 }
+
+/// The default limits hold the largest market that a program keeps.
+#[test]
+fn the_largest_buy_fits_the_default_limits() {
+    let mut session = small_market();
+    let labels: Vec<u128> = (1..=512).collect();
+    let names: Vec<u128> = labels
+        .iter()
+        .copied()
+        .filter(|label| label % 2 == 0)
+        .collect();
+    session.labels("market_asset_names_id", &labels);
+    session.labels("asset_names_id", &names);
+    session.vector("asset_weights_id", &vec![n("0.1"); 256]);
+    session.vector("asset_contribution_fractions_id", &vec![n("1"); 256]);
+    for name in [
+        "supply_long_id",
+        "supply_short_id",
+        "demand_long_id",
+        "demand_short_id",
+    ] {
+        session.vector(name, &vec![n("0.05"); 512]);
+    }
+    for name in ["margin_id", "delta_long_id", "delta_short_id"] {
+        session.vector(name, &vec![n("10"); 512]);
+    }
+    for listing in [&listings::BUY, &listings::SELL] {
+        session.vector("order_id", &[n("0.5"), 0, 0]);
+        session.scalar("tokens_added", 0);
+        session.scalar("tokens_removed", 0);
+        // The first variant moves the market's tail for every asset that it removes.
+        for join in JoinVariant::ALL.into_iter().skip(1) {
+            let config = Config {
+                join,
+                ..Config::default()
+            };
+            let (code, registers) = session.assemble(listing.text);
+            let codes = session.codes.clone();
+            // 96 KiB of words and room for 64 operands and registers.
+            let size = (64, 6_144);
+            let mut stored = session.stored.clone();
+            let outcome = run_code(&code, registers, &codes, &mut stored, size, &config)
+                .unwrap_or_else(|fault| panic!("{}: {fault}", listing.name));
+            assert!(outcome.steps < config.limits.steps_max / 2, "{outcome:?}");
+        }
+    }
+}

@@ -6,8 +6,8 @@ use flagstone_kernels::asm::listings::Listing;
 use flagstone_kernels::asm::{AsmErrorKind, Symbols, assemble, parse_decimal};
 use flagstone_kernels::vil::store::copy_words;
 use flagstone_kernels::vil::{
-    Config, Era, Fault, Library, Limits, LoadError, Mode, Outcome, Refused, Slot, Store, VilError,
-    Workspace, run, validate_tree,
+    Config, Era, Fault, Library, Limits, LoadError, Mode, Outcome, Program, Refused, Slot, Store,
+    VilError, Workspace, run, validate_tree,
 };
 
 /// Bounds for tests that are not about bounds.
@@ -78,10 +78,23 @@ pub(crate) fn run_code(
     registers: u8,
     codes: &Codes,
     store: &mut Stored,
+    size: (usize, usize),
+    config: &Config,
+) -> Result<Outcome, Fault> {
+    validate_tree(code, registers, codes, 100_000, config)?;
+    run_unvalidated(code, registers, codes, store, size, config)
+}
+
+/// Runs code that nobody has looked at before.
+pub(crate) fn run_unvalidated(
+    code: &[u8],
+    registers: u8,
+    codes: &Codes,
+    store: &mut Stored,
     (slots, words): (usize, usize),
     config: &Config,
 ) -> Result<Outcome, Fault> {
-    let (program, _) = validate_tree(code, registers, codes, 100_000, config)?;
+    let program = Program::validated_before(code, registers);
     let (mut slots, mut words) = (vec![Slot::Empty; slots], vec![0; words]);
     let workspace = Workspace {
         slots: &mut slots,
