@@ -1,6 +1,7 @@
 //! The VIL machine and its assembler, from outside.
 
 mod assembler;
+mod before_and_during;
 mod differential;
 mod errors;
 mod listings;
