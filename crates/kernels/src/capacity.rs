@@ -15,7 +15,7 @@ use crate::error::KernelError;
 use crate::index::Constituent;
 use crate::market::{Asset, Result, asset};
 use crate::reach::Rising;
-use crate::stable::{mul_div, mul_floor, ratio_capped};
+use crate::stable::{mul_div, mul_floor};
 use crate::wide::{SCALE, Wide};
 use flagstone_units::Side;
 
@@ -124,9 +124,9 @@ pub fn capacity_stable(
         let liquid = mul_floor(capacity, weight).unwrap_or(u128::MAX);
         let limit = compat::add(inventory, room.min(liquid))?;
         if fraction == SCALE {
-            least.lower(ratio_capped(Wide::product(limit, SCALE), weight)?);
+            least.lower(Wide::product(limit, SCALE), weight)?;
         } else if !least.is_covered(mul_floor(limit, fraction)?, constituent.reach) {
-            least.lower(ratio_capped(Wide::product(limit, fraction), weight)?);
+            least.lower(Wide::product(limit, fraction), weight)?;
         }
     }
     Ok(least.get())

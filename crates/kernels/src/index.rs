@@ -9,8 +9,8 @@ use crate::compat;
 use crate::error::{KernelError, MathError};
 use crate::market::{Asset, Place, Result, asset};
 use crate::reach::{Reach, Rising};
-use crate::stable::{mul_ceil, ratio_capped};
-use crate::wide::{Columns, SCALE, Wide};
+use crate::stable::mul_ceil;
+use crate::wide::{SCALE, Sum, Wide};
 use bytemuck::{Pod, Zeroable};
 
 /// Constituents of an index, at most.
@@ -108,8 +108,8 @@ pub fn update_quote_compat(assets: &[Asset], constituents: &[Constituent]) -> Re
 /// # Errors
 /// Those of [`asset`], [`KernelError::ZeroWeight`], [`KernelError::Math`].
 pub fn update_quote_stable(assets: &[Asset], constituents: &[Constituent]) -> Result<Quote> {
-    let mut price = Columns::<8>::ZERO;
-    let mut slope = Columns::<8>::ZERO;
+    let mut price = Sum::ZERO;
+    let mut slope = Sum::ZERO;
     let mut least = Rising::NONE;
     for constituent in constituents {
         let asset = asset(assets, constituent.place)?;
@@ -118,10 +118,10 @@ pub fn update_quote_stable(assets: &[Asset], constituents: &[Constituent]) -> Re
         slope.add_product(asset.slope.get(), constituent.weight_squared.get());
         let liquidity = asset.liquidity.get();
         if !least.is_covered(liquidity, constituent.reach) {
-            least.lower(ratio_capped(Wide::product(liquidity, SCALE), weight)?);
+            least.lower(Wide::product(liquidity, SCALE), weight)?;
         }
     }
-    let round = |sum: Columns<8>| {
+    let round = |sum: Sum| {
         sum.finish()
             .and_then(Wide::div_scale)
             .ok_or(MathError::Overflow)

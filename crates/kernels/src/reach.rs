@@ -7,6 +7,8 @@
 //! The rounding is 2^-28 of the product, so in practice one divides only for a
 //! new least: about `ln n` times in a list without order, `n` times at worst.
 
+use crate::error::MathError;
+use crate::wide::Wide;
 use bytemuck::{Pod, Zeroable};
 
 /// An upper bound `mantissa * 2^-shift` of a weight in units.
@@ -88,12 +90,26 @@ impl Rising {
         self.least
     }
 
-    /// Takes a ratio into account.
-    #[inline(always)]
-    pub const fn lower(&mut self, ratio: u128) {
-        if ratio < self.least {
+    /// Takes `number / weight` into account, whose bound is `reach`.
+    ///
+    /// A number that is no less than `weight` times the least, which costs two
+    /// products to know, is not divided either.
+    ///
+    /// # Errors
+    /// [`MathError::DivisionByZero`] for no weight.
+    #[inline]
+    pub fn lower(&mut self, number: Wide, weight: u128) -> Result<(), MathError> {
+        if weight == 0 {
+            return Err(MathError::DivisionByZero);
+        }
+        if number < Wide::product(self.least, weight) {
+            // Below the least, so it fits.
+            let ratio = number
+                .div_rem(weight)
+                .map_or(self.least, |(ratio, _)| ratio);
             *self = Self::of(ratio);
         }
+        Ok(())
     }
 
     /// Whether `quantity / weight` is surely no less than the least so far.
@@ -147,8 +163,7 @@ mod tests {
             shifts in (0..128u32, 0..128u32, 0..128u32),
         ) {
             let (quantity, weight) = (quantity >> shifts.0, (weight >> shifts.1).max(1));
-            let mut rising = Rising::NONE;
-            rising.lower(least >> shifts.2);
+            let rising = Rising::of(least >> shifts.2);
             let exact = BigUint::from(quantity) * SCALE / weight;
             if rising.is_covered(quantity, Reach::new(weight)) {
                 prop_assert!(exact >= BigUint::from(rising.get()));
@@ -168,8 +183,7 @@ mod tests {
             let least = least >> shifts.1;
             // A millionth more than needed, rounded up.
             let needed = BigUint::from(weight) * least * 1_000_001u32 / (BigUint::from(SCALE) * 1_000_000u32) + 2u32;
-            let mut rising = Rising::NONE;
-            rising.lower(least);
+            let rising = Rising::of(least);
             if let Ok(quantity) = u128::try_from(needed) {
                 prop_assert!(rising.is_covered(quantity, Reach::new(weight)));
             }

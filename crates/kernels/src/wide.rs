@@ -1,10 +1,9 @@
 //! 256-bit intermediates, for a machine that multiplies and divides 64 bits.
 //!
 //! SBF has no 128-bit product and no leading-zero count, but its 64-bit division
-//! costs one unit. So products are summed in columns of 32 bits whose carries
-//! wait until the end ([`Columns`]), division by 1e18 is two passes of 64-by-30-bit
-//! divisions ([`Wide::div_scale`]), and only division by a variable is long
-//! division (Knuth, "The Art of Computer Programming" 4.3.1, algorithm D).
+//! costs one unit. So products are built of 32-bit halves in registers, division
+//! by 1e18 is two passes of short division by 1e9, and only division by a variable
+//! is long division (Knuth, "The Art of Computer Programming" 4.3.1, algorithm D).
 
 /// One, in units of 1e-18.
 pub const SCALE: u128 = 1_000_000_000_000_000_000;
@@ -33,12 +32,36 @@ impl Wide {
     }
 
     /// The product of two numbers.
-    #[inline]
-    pub fn product(left: u128, right: u128) -> Self {
-        let mut columns = Columns::<8>::ZERO;
-        columns.add_product(left, right);
-        // (2^128 - 1)^2 is below 2^256.
-        columns.finish().unwrap_or(Self::ZERO)
+    #[inline(always)]
+    pub const fn product(left: u128, right: u128) -> Self {
+        let (left_low, left_high) = (left as u64, (left >> 64) as u64);
+        let (right_low, right_high) = (right as u64, (right >> 64) as u64);
+        let (mut word1, word0) = mul_words(left_low, right_low);
+        let (mut word2, mut word3) = (0u64, 0u64);
+        let mut carry;
+        // Amounts are often below 2^64; testing for it costs one unit.
+        if right_high != 0 {
+            let (high, low) = mul_words(left_low, right_high);
+            (word1, carry) = word1.overflowing_add(low);
+            // The high word of a product is below 2^64 - 1.
+            word2 = high + carry as u64;
+        }
+        if left_high != 0 {
+            let (high, low) = mul_words(left_high, right_low);
+            (word1, carry) = word1.overflowing_add(low);
+            (word2, carry) = word2.overflowing_add(high + carry as u64);
+            word3 = carry as u64;
+            if right_high != 0 {
+                let (high, low) = mul_words(left_high, right_high);
+                (word2, carry) = word2.overflowing_add(low);
+                // The whole product fits 256 bits.
+                word3 = word3.wrapping_add(high).wrapping_add(carry as u64);
+            }
+        }
+        Self {
+            high: (word3 as u128) << 64 | word2 as u128,
+            low: (word1 as u128) << 64 | word0 as u128,
+        }
     }
 
     /// The number, when it fits 128 bits.
@@ -88,40 +111,44 @@ impl Wide {
     /// Quotient and whether there is a rest, of a division by 1e18.
     ///
     /// `None` when the quotient does not fit 128 bits.
-    #[inline]
-    pub fn div_scale(self) -> Option<(u128, bool)> {
-        let mut digits = digits_of(self);
-        let exact = divide_digits(&mut digits, ROOT_SCALE) == 0;
-        let exact = divide_digits(&mut digits, ROOT_SCALE) == 0 && exact;
-        let quotient = wide_of(&digits).narrow()?;
-        Some((quotient, !exact))
+    #[inline(always)]
+    pub const fn div_scale(self) -> Option<(u128, bool)> {
+        if self.high >= SCALE {
+            return None;
+        }
+        // Below 1e18, so its quotient by 1e9 has one digit, which is a rest of the next pass.
+        let high = self.high as u64;
+        let [d0, d1, d2, d3] = digits_of_half(self.low);
+        let q4 = high / ROOT_SCALE;
+        let (q3, rest) = short_division(high - q4 * ROOT_SCALE, d3);
+        let (q2, rest) = short_division(rest, d2);
+        let (q1, rest) = short_division(rest, d1);
+        let (q0, first) = short_division(rest, d0);
+        let (q3, rest) = short_division(q4, q3);
+        let (q2, rest) = short_division(rest, q2);
+        let (q1, rest) = short_division(rest, q1);
+        let (q0, second) = short_division(rest, q0);
+        let (low, high) = (q1 << 32 | q0, q3 << 32 | q2);
+        let quotient = (high as u128) << 64 | low as u128;
+        Some((quotient, first | second != 0))
     }
 
     /// Quotient and rest of a division by `divisor`.
     ///
     /// `None` when the divisor is 0 or the quotient does not fit 128 bits.
-    pub fn div_rem(self, divisor: u128) -> Option<(u128, u128)> {
+    pub const fn div_rem(self, divisor: u128) -> Option<(u128, u128)> {
         if self.high >= divisor {
             return None;
         }
-        if self.high == 0 {
-            return Some((self.low / divisor, self.low % divisor));
-        }
-        // With its top bit set the divisor has four digits, so has the quotient.
+        // With its top bit set the divisor has two words, so has the quotient.
         // The shift loses nothing: high < divisor.
-        let shift = divisor.leading_zeros();
-        let divisor = divisor << shift;
-        let mut rest = self.high << shift;
-        if shift > 0 {
-            rest |= self.low >> (128 - shift);
-        }
-        let low = self.low << shift;
-        let mut quotient = 0u128;
-        for down in 0..4 {
-            let next = (low >> (96 - 32 * down)) as u64 & DIGIT;
-            let digit = long_division_step(&mut rest, next, divisor);
-            quotient = quotient << 32 | u128::from(digit);
-        }
+        let shift = leading_zeros(divisor);
+        let divisor = shifted_left(divisor, 0, shift);
+        let rest = shifted_left(self.high, self.low, shift);
+        let low = shifted_left(self.low, 0, shift);
+        let (high_word, rest) = long_division_step(rest, (low >> 64) as u64, divisor);
+        let (low_word, rest) = long_division_step(rest, low as u64, divisor);
+        let quotient = (high_word as u128) << 64 | low_word as u128;
         Some((quotient, rest >> shift))
     }
 
@@ -168,62 +195,141 @@ impl Wide {
     ///
     /// `None` when the quotient does not fit 128 bits.
     pub fn mul_div_scale_squared(self, factor: u128) -> Option<(u128, bool)> {
-        let mut columns = Columns::<12>::ZERO;
-        columns.add_product_at(self.low, factor, 0);
-        columns.add_product_at(self.high, factor, 4);
-        let mut digits = columns.carried()?;
+        let (low, high) = (
+            Self::product(self.low, factor),
+            Self::product(self.high, factor),
+        );
+        let (middle, carry) = low.high.overflowing_add(high.low);
+        // The high half of a product is below 2^128 - 1.
+        let top = high.high + u128::from(carry);
+        let mut digits = [0; 12];
+        for (digits, half) in digits.chunks_exact_mut(4).zip([low.low, middle, top]) {
+            digits.copy_from_slice(&digits_of_half(half));
+        }
         let mut exact = true;
         for _ in 0..4 {
-            exact &= divide_digits(&mut digits, ROOT_SCALE) == 0;
+            exact &= divide_digits(&mut digits) == 0;
         }
-        let (low, high) = digits.split_at(8);
-        if high.iter().any(|digit| *digit != 0) {
+        let [q0, q1, q2, q3, beyond @ ..] = digits;
+        if beyond != [0; 8] {
             return None;
         }
-        Some((wide_of(low).narrow()?, !exact))
+        let (low, high) = (q1 << 32 | q0, q3 << 32 | q2);
+        Some((u128::from(high) << 64 | u128::from(low), !exact))
     }
 }
 
-/// One digit of a quotient: divides `rest * 2^32 + next`, where `rest < divisor`.
+/// High and low word of the product of two words.
 #[inline(always)]
-fn long_division_step(rest: &mut u128, next: u64, divisor: u128) -> u64 {
-    let top = (divisor >> 96) as u64;
-    let second = (divisor >> 64) as u64 & DIGIT;
-    let head = (*rest >> 64) as u64;
-    let third = (*rest >> 32) as u64 & DIGIT;
-    // The guess from two digits over one is never low, and at most 2 too high.
-    let mut guess = head / top;
-    let mut left = head - guess * top;
-    while guess > DIGIT || guess * second > (left << 32 | third) {
+const fn mul_words(left: u64, right: u64) -> (u64, u64) {
+    let (a0, a1) = (left & DIGIT, left >> 32);
+    let (b0, b1) = (right & DIGIT, right >> 32);
+    let p00 = a0 * b0;
+    // Neither sum exceeds (2^32 - 1)^2 + 2 (2^32 - 1), the largest word.
+    let middle = a1 * b0 + (p00 >> 32);
+    let other = a0 * b1 + (middle & DIGIT);
+    let high = a1 * b1 + (middle >> 32) + (other >> 32);
+    (high, other << 32 | (p00 & DIGIT))
+}
+
+/// One digit of a quotient by 1e9, and the next rest, which is below 1e9 as `rest` is.
+#[inline(always)]
+const fn short_division(rest: u64, digit: u64) -> (u64, u64) {
+    let part = rest << 32 | digit;
+    let quotient = part / ROOT_SCALE;
+    (quotient, part - quotient * ROOT_SCALE)
+}
+
+/// Number of leading zeros, by halving: the target has no instruction for it.
+#[inline(always)]
+const fn leading_zeros(number: u128) -> u32 {
+    let (low, high) = (number as u64, (number >> 64) as u64);
+    let (mut word, mut zeros) = if high != 0 { (high, 0) } else { (low, 64) };
+    if word == 0 {
+        return 128;
+    }
+    let mut step = 32;
+    while step > 0 {
+        if word >> (64 - step) == 0 {
+            word <<= step;
+            zeros += step;
+        }
+        step /= 2;
+    }
+    zeros
+}
+
+/// Upper half of `number` and `next` shifted left by less than 128.
+#[inline(always)]
+const fn shifted_left(number: u128, next: u128, shift: u32) -> u128 {
+    let words = [
+        next as u64,
+        (next >> 64) as u64,
+        number as u64,
+        (number >> 64) as u64,
+    ];
+    let (bits, [w0, w1, w2]) = if shift < 64 {
+        (shift, [words[1], words[2], words[3]])
+    } else {
+        (shift - 64, [words[0], words[1], words[2]])
+    };
+    if bits == 0 {
+        return (w2 as u128) << 64 | w1 as u128;
+    }
+    let high = w2 << bits | w1 >> (64 - bits);
+    let low = w1 << bits | w0 >> (64 - bits);
+    (high as u128) << 64 | low as u128
+}
+
+/// One word of a quotient, and the rest: divides `rest * 2^64 + next`, where
+/// `rest < divisor` and the divisor's top bit is set.
+#[inline(always)]
+const fn long_division_step(rest: u128, next: u64, divisor: u128) -> (u64, u128) {
+    let (top, second) = ((divisor >> 64) as u64, divisor as u64);
+    let (high, low) = ((rest >> 64) as u64, rest as u64);
+    // From the divisor's top word alone the guess is never low, and at most 2 too high.
+    let (mut guess, mut left, mut over) = if high < top {
+        let (guess, left) = div_words(high, low, top);
+        (guess, left, false)
+    } else {
+        // high == top: the largest word, which leaves low + top.
+        let (left, over) = low.overflowing_add(top);
+        (u64::MAX, left, over)
+    };
+    let (product_high, product_low) = mul_words(guess, second);
+    let mut product = (product_high as u128) << 64 | product_low as u128;
+    // What is left of a guess that is right is no less than its product with
+    // the second word, nor is anything that exceeds a word.
+    while !over && ((left as u128) << 64 | next as u128) < product {
+        guess -= 1;
+        product -= second as u128;
+        (left, over) = left.overflowing_add(top);
+    }
+    let left = (left as u128) << 64 | next as u128;
+    (guess, left.wrapping_sub(product))
+}
+
+/// Quotient and rest of two words by one, where `high < divisor` and the
+/// divisor's top bit is set.
+#[inline(always)]
+const fn div_words(high: u64, low: u64, divisor: u64) -> (u64, u64) {
+    let (first, rest) = div_word_digit(high, low >> 32, divisor);
+    let (second, rest) = div_word_digit(rest, low & DIGIT, divisor);
+    (first << 32 | second, rest)
+}
+
+/// One digit of a quotient, and the rest: divides `rest * 2^32 + next`, as [`div_words`].
+#[inline(always)]
+const fn div_word_digit(rest: u64, next: u64, divisor: u64) -> (u64, u64) {
+    let (top, second) = (divisor >> 32, divisor & DIGIT);
+    let mut guess = rest / top;
+    let mut left = rest - guess * top;
+    while left <= DIGIT && (guess > DIGIT || guess * second > (left << 32 | next)) {
         guess -= 1;
         left += top;
-        if left > DIGIT {
-            break;
-        }
     }
-    let (over, product) = mul_digit(divisor, guess);
-    let outgoing = (*rest >> 96) as u64;
-    let shifted = *rest << 32 | u128::from(next);
-    let mut remaining = shifted.wrapping_sub(product);
-    if (outgoing, shifted) < (over, product) {
-        guess -= 1;
-        remaining = remaining.wrapping_add(divisor);
-    }
-    *rest = remaining;
-    guess
-}
-
-/// `number * digit` as what exceeds 128 bits, and the rest.
-#[inline(always)]
-fn mul_digit(number: u128, digit: u64) -> (u64, u128) {
-    let [d0, d1, d2, d3] = digits_of_half(number);
-    let p0 = d0 * digit;
-    let p1 = d1 * digit + (p0 >> 32);
-    let p2 = d2 * digit + (p1 >> 32);
-    let p3 = d3 * digit + (p2 >> 32);
-    let low = (p0 & DIGIT) | p1 << 32;
-    let high = (p2 & DIGIT) | p3 << 32;
-    (p3 >> 32, u128::from(high) << 64 | u128::from(low))
+    let numerator = rest << 32 | next;
+    (guess, numerator.wrapping_sub(guess.wrapping_mul(divisor)))
 }
 
 #[inline(always)]
@@ -232,90 +338,51 @@ const fn digits_of_half(half: u128) -> [u64; 4] {
     [low & DIGIT, low >> 32, high & DIGIT, high >> 32]
 }
 
+/// Divides in place by 1e9; returns the rest.
 #[inline(always)]
-const fn digits_of(wide: Wide) -> [u64; 8] {
-    let [a, b, c, d] = digits_of_half(wide.low);
-    let [e, f, g, h] = digits_of_half(wide.high);
-    [a, b, c, d, e, f, g, h]
-}
-
-/// The number with these digits, lowest first; those beyond the eighth do not count.
-#[inline(always)]
-fn wide_of(digits: &[u64]) -> Wide {
-    let half = |at: usize| {
-        let digit = |offset: usize| digits.get(at + offset).copied().unwrap_or(0);
-        let low = digit(0) | digit(1) << 32;
-        let high = digit(2) | digit(3) << 32;
-        u128::from(high) << 64 | u128::from(low)
-    };
-    Wide::new(half(4), half(0))
-}
-
-/// Divides in place by `divisor < 2^32`; returns the rest.
-#[inline(always)]
-fn divide_digits(digits: &mut [u64], divisor: u64) -> u64 {
+fn divide_digits(digits: &mut [u64; 12]) -> u64 {
     let mut rest = 0;
     for digit in digits.iter_mut().rev() {
-        let part = rest << 32 | *digit;
-        *digit = part / divisor;
-        rest = part - *digit * divisor;
+        // Leading zeros stay what they are.
+        if rest | *digit != 0 {
+            (*digit, rest) = short_division(rest, *digit);
+        }
     }
     rest
 }
 
-/// A sum of products in columns of 32 bits whose carries wait.
-///
-/// One product adds less than 2^35 to a column, so 2^29 of them fit: more than
-/// any market has assets.
+/// A sum of products that is looked at once, at its end.
 #[derive(Clone, Copy, Debug)]
-pub struct Columns<const N: usize>([u64; N]);
+pub struct Sum {
+    total: Wide,
+    overflow: bool,
+}
 
-impl<const N: usize> Columns<N> {
+impl Sum {
     /// No products.
-    pub const ZERO: Self = Self([0; N]);
+    pub const ZERO: Self = Self {
+        total: Wide::ZERO,
+        overflow: false,
+    };
 
     /// Adds `left * right`.
     #[inline(always)]
-    pub fn add_product(&mut self, left: u128, right: u128) {
-        self.add_product_at(left, right, 0);
+    pub const fn add_product(&mut self, left: u128, right: u128) {
+        let product = Wide::product(left, right);
+        let (low, carry) = self.total.low.overflowing_add(product.low);
+        let (high, over) = self.total.high.overflowing_add(product.high);
+        let (high, more) = high.overflowing_add(carry as u128);
+        self.overflow |= over | more;
+        self.total = Wide { high, low };
     }
 
-    /// Adds `left * right * 2^(32 * at)`; `at` is 0, or `N` is at least 8 more.
-    #[inline(always)]
-    fn add_product_at(&mut self, left: u128, right: u128, at: usize) {
-        let left = digits_of_half(left);
-        let right = digits_of_half(right);
-        // Amounts rarely reach their top digit; testing for it costs one unit.
-        for (shift, &factor) in left.iter().enumerate() {
-            if factor == 0 {
-                continue;
-            }
-            for (column, &digit) in right.iter().enumerate() {
-                let product = factor * digit;
-                self.0[at + shift + column] += product & DIGIT;
-                self.0[at + shift + column + 1] += product >> 32;
-            }
-        }
-    }
-
-    /// Digits with carries resolved; `None` when the sum exceeds `32 * N` bits.
-    #[inline(always)]
-    fn carried(self) -> Option<[u64; N]> {
-        let mut digits = self.0;
-        let mut carry = 0;
-        for digit in &mut digits {
-            let sum = *digit + carry;
-            *digit = sum & DIGIT;
-            carry = sum >> 32;
-        }
-        if carry == 0 { Some(digits) } else { None }
-    }
-}
-
-impl Columns<8> {
     /// The sum; `None` above 256 bits.
     #[inline]
-    pub fn finish(self) -> Option<Wide> {
-        Some(wide_of(&self.carried()?))
+    pub const fn finish(self) -> Option<Wide> {
+        if self.overflow {
+            None
+        } else {
+            Some(self.total)
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use flagstone_kernels::MathError;
 use flagstone_kernels::compat;
-use flagstone_kernels::wide::{Columns, SCALE, Wide};
+use flagstone_kernels::wide::{SCALE, Sum, Wide};
 use num_bigint::BigUint;
 use proptest::prelude::*;
 
@@ -60,10 +60,10 @@ proptest! {
         let rest = (big_left >= big_right).then(|| &big_left - &big_right);
         prop_assert_eq!(left.checked_sub(right).map(big), rest);
         prop_assert_eq!(left < right, big_left < big_right);
-        let mut columns = Columns::ZERO;
-        columns.add_product(a, b);
-        columns.add_product(c, d);
-        prop_assert_eq!(columns.finish().map(big), (sum.bits() <= 256).then_some(sum));
+        let mut total = Sum::ZERO;
+        total.add_product(a, b);
+        total.add_product(c, d);
+        prop_assert_eq!(total.finish().map(big), (sum.bits() <= 256).then_some(sum));
     }
 
     #[test]
