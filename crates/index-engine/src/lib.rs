@@ -55,6 +55,9 @@ mod steps;
 pub mod store;
 pub mod updates;
 
+#[cfg(test)]
+mod tests;
+
 pub use flagstone_interface::error::IndexError;
 
 /// Result of an engine operation.

@@ -1,0 +1,18 @@
+//! Tests that drive every module against a plain model of it.
+//!
+//! [`support`] has the desk, its six signers and a log that keeps, like the
+//! chain, only what instructions that succeed have written.
+
+mod allotments;
+mod batches;
+mod collateral;
+mod desk;
+mod histories;
+mod inventory;
+mod lifecycle;
+mod pending;
+mod sharing;
+mod support;
+mod transitions;
+mod updates;
+mod vectors;
