@@ -11,12 +11,14 @@ use crate::amounts::{
 };
 use crate::batch::{Batch, BatchEvent, BatchLot, BatchMoved, BatchState, Cell, Standing};
 use crate::chain::{Event, Journal};
+use crate::inventory::{Fill, Stock};
 use crate::machine::{Action, State};
 use crate::orders::{IndexOrder, Moved, Step};
 use crate::roles::{Limits, Party, Role};
 use crate::{IndexError, Result};
 use bytemuck::{Pod, Zeroable, cast_slice};
 use flagstone_interface::{Key, assert_layout, key_eq};
+use flagstone_units::Side;
 
 /// A slice of a lot that went to an order: a line of its invoice.
 #[repr(C)]
@@ -46,8 +48,10 @@ pub const LINES_MAX: usize =
 pub struct BatchFill {
     /// Position of the asset in the batch.
     pub asset: u32,
-    /// Number of the fill, the one it has in the inventory.
+    /// Number of the fill, the one it gets in the inventory.
     pub number: u64,
+    /// Venue's own reference, hashed or cut to 32 bytes.
+    pub venue: [u8; 32],
     /// Quantity executed.
     pub quantity: Quantity,
     /// Price.
@@ -110,15 +114,20 @@ impl Batch<'_> {
         order.apply(Action::Engage, &step, limits, manager, journal)
     }
 
-    /// Books a venue's fill as a lot of the batch.
+    /// Books a venue's fill in the inventory of its asset and as a lot of the
+    /// batch: what orders take has always been bought. A fill that arrives
+    /// after the batch's end goes to [`Stock::fill`] alone.
     ///
     /// # Errors
     /// [`IndexError::WrongSigner`], [`IndexError::IllegalTransition`],
-    /// [`IndexError::OutOfOrder`] for an unknown asset, [`IndexError::ZeroAmount`],
+    /// [`IndexError::OutOfOrder`] for an unknown asset,
+    /// [`IndexError::WrongCounterpart`] for another asset's or desk's
+    /// inventory, [`IndexError::ZeroAmount`],
     /// [`IndexError::FillRepeated`], [`IndexError::AboveOrdered`],
     /// [`IndexError::AboveLimitPrice`], [`IndexError::LotsFull`].
     pub fn report_fill(
         &mut self,
+        stock: &mut Stock,
         manager: &Party,
         fill: &BatchFill,
         limits: &Limits,
@@ -126,7 +135,44 @@ impl Batch<'_> {
     ) -> Result<()> {
         manager.must_be(Role::InventoryManager, &self.head.desk)?;
         self.must_be_in(BatchState::Sent)?;
+        let lot = self.accept_fill(stock, fill, limits, journal)?;
+        let bought = Fill {
+            number: fill.number,
+            batch: self.head.number,
+            venue: fill.venue,
+            quantity: fill.quantity,
+            price: fill.price,
+            fee: fill.fee,
+            side: Side::Bid as u8,
+            ..Fill::default()
+        };
+        stock.fill(manager, &bought, journal)?;
+        self.append_lot(fill.asset, lot)?;
+        let event = BatchMoved {
+            position: fill.asset,
+            fill: fill.number,
+            amount: lot.cost,
+            fee: fill.fee,
+            quantity: fill.quantity,
+            price: fill.price,
+            ..BatchMoved::default()
+        };
+        self.moved(BatchEvent::Filled, event, manager, journal)
+    }
+
+    /// Checks a fill against its exchange order and counts it; the lot it makes.
+    fn accept_fill(
+        &mut self,
+        stock: &Stock,
+        fill: &BatchFill,
+        limits: &Limits,
+        journal: &Journal,
+    ) -> Result<BatchLot> {
+        let (desk, batch) = (self.head.desk, self.head.number);
         let asset = self.asset(fill.asset as usize)?;
+        if stock.inventory.asset != asset.label || !key_eq(&stock.inventory.desk, &desk) {
+            return Err(IndexError::WrongCounterpart);
+        }
         if fill.quantity.is_zero() || fill.price.is_zero() {
             return Err(IndexError::ZeroAmount);
         }
@@ -143,9 +189,9 @@ impl Batch<'_> {
         }
         asset.fill_last = fill.number;
         asset.filled = asset.filled.plus(fill.quantity)?;
-        let lot = BatchLot {
+        Ok(BatchLot {
             fill: fill.number,
-            batch: self.head.number,
+            batch,
             price: fill.price,
             original: fill.quantity,
             remaining: fill.quantity,
@@ -153,18 +199,7 @@ impl Batch<'_> {
             fee: fill.fee,
             slot: journal.slot(),
             next: 0,
-        };
-        self.append_lot(fill.asset, lot)?;
-        let event = BatchMoved {
-            position: fill.asset,
-            fill: fill.number,
-            amount: cost,
-            fee: fill.fee,
-            quantity: fill.quantity,
-            price: fill.price,
-            ..BatchMoved::default()
-        };
-        self.moved(BatchEvent::Filled, event, manager, journal)
+        })
     }
 
     /// Cancels what is still open of an asset. The inventory manager at any

@@ -1,10 +1,10 @@
-//! Batches: frozen fractions, the order of states, limits, and the carry-over.
+//! Batches: frozen fractions, the order of states, and limits.
 
 use super::support::{Account, DESK, LIMITS, World, atoms_per_unit, key, units};
 use crate::amounts::{Atoms, Fraction, ONE, Price, Quantity, Tokens};
 use crate::batch::{Batch, BatchSize, BatchState, Standing};
-use crate::carry::{Carry, carry_bytes};
 use crate::engage::{AssetOrder, BatchPlan, Share, fraction_of};
+use crate::inventory::{Stock, inventory_bytes};
 use crate::machine::State;
 use crate::members::{BatchFill, Line};
 use crate::orders::IndexOrder;
@@ -112,8 +112,15 @@ pub(super) fn asks(world: &mut World, needs: &[[u64; 3]]) -> Vec<Ask> {
 pub(super) fn report(world: &mut World, account: &mut Account, fill: BatchFill) -> Result<()> {
     let manager = world.role(Role::InventoryManager);
     let before = account.clone();
-    let done = world
-        .run(|journal| Batch::open(account.data())?.report_fill(&manager, &fill, &LIMITS, journal));
+    let mut shelf = Account::new(inventory_bytes(1));
+    let label = 10 + u64::from(fill.asset);
+    let mut stock = Stock::create(shelf.data(), key(0x57), DESK, label, 1)?;
+    let done = world.run(|journal| {
+        Batch::open(account.data())?.report_fill(&mut stock, &manager, &fill, &LIMITS, journal)
+    });
+    if done.is_ok() {
+        assert_eq!(stock.inventory.balance, fill.quantity);
+    }
     if done.is_err() {
         *account = before;
     }
@@ -266,6 +273,7 @@ fn a_batch_goes_through_its_states_in_order_only() {
     let fill = BatchFill {
         asset: 0,
         number: 1,
+        venue: [0; 32],
         quantity: units(1),
         price: atoms_per_unit(1_000),
         fee: Atoms(0),
@@ -383,75 +391,6 @@ fn a_batch_that_may_cost_more_than_it_engages_is_not_sealed() {
 }
 
 #[test]
-fn carried_lots_enter_the_next_batch_first_and_cancel_its_orders() {
-    let mut world = World::new();
-    let mut first = Account::new(SIZE.bytes());
-    let mut early = asks(&mut world, &[[2_000, 0, 0]]);
-    build(&mut world, &mut first, &early, [atoms_per_unit(1_000); 3]).unwrap();
-    send(&mut world, &mut first, &mut early).unwrap();
-    // The padding unit is bought too: two and one, of which the order takes two.
-    for (number, quantity) in [(1, 2), (2, 1)] {
-        let fill = BatchFill {
-            asset: 0,
-            number,
-            quantity: units(quantity),
-            price: atoms_per_unit(900),
-            fee: Atoms(1),
-        };
-        report(&mut world, &mut first, fill).unwrap();
-    }
-    let manager = world.role(Role::InventoryManager);
-    for asset in 1..3 {
-        world
-            .run(|j| Batch::open(first.data())?.cancel_rest(asset, &manager, j))
-            .unwrap();
-    }
-    world
-        .run(|j| Batch::open(first.data())?.complete(j))
-        .unwrap();
-    let tokens = early[0].tokens;
-    take(&mut world, &mut first, &mut early[0], tokens).unwrap();
-    let mut kept = Account::new(carry_bytes(4));
-    Carry::create(kept.data(), key(0xca), DESK, 10, 4).unwrap();
-    let mut carry = Carry::open(kept.data()).unwrap();
-    let mut batch = Batch::open(first.data()).unwrap();
-    let locked = world.run(|j| carry.retire(&mut batch, 0, j));
-    assert_eq!(locked, Err(IndexError::Incomplete));
-    world
-        .run(|j| batch.carry_over(&mut early[0].order, &LIMITS, j))
-        .unwrap();
-    let wrong = world.run(|j| carry.retire(&mut batch, 1, j));
-    assert_eq!(wrong, Err(IndexError::WrongCounterpart));
-    assert_eq!(world.run(|j| carry.retire(&mut batch, 0, j)), Ok(units(1)));
-
-    let mut second = Account::new(SIZE.bytes());
-    let mut later = asks(&mut world, &[[1_000, 0, 0]]);
-    build(&mut world, &mut second, &later, [atoms_per_unit(1_000); 3]).unwrap();
-    send(&mut world, &mut second, &mut later).unwrap();
-    let runner = world.role(Role::BatchManager);
-    let mut batch = Batch::open(second.data()).unwrap();
-    assert_eq!(
-        world.run(|j| carry.draw(&mut batch, 0, &runner, j)),
-        Ok(units(1))
-    );
-    assert_eq!(carry.head.balance, Quantity::ZERO);
-    let asset = batch.assets()[0];
-    assert_eq!((asset.carried, asset.filled), (units(1), Quantity::ZERO));
-    assert_eq!(
-        asset.open(),
-        Ok(units(1)),
-        "half the exchange order is cancelled"
-    );
-    let tokens = later[0].tokens;
-    take(&mut world, &mut second, &mut later[0], tokens).unwrap();
-    assert_eq!(
-        later[0].order.holdings.spent,
-        Atoms(901),
-        "at the price that was paid for it"
-    );
-}
-
-#[test]
 fn engagement_is_bounded_by_time_and_by_what_the_order_has() {
     let mut world = World::new();
     let mut account = Account::new(SIZE.bytes());
@@ -469,4 +408,43 @@ fn engagement_is_bounded_by_time_and_by_what_the_order_has() {
     let late = send(&mut world, &mut account, &mut asks);
     assert_eq!(late, Err(IndexError::TooLate));
     assert_eq!(deadline, Slot(1_001 + LIMITS.batch_slots.0));
+}
+
+#[test]
+fn a_fill_enters_the_inventory_of_its_own_asset_and_desk() {
+    let mut world = World::new();
+    let mut account = Account::new(SIZE.bytes());
+    let mut asks = asks(&mut world, &[[1_000, 1_000, 1_000]]);
+    build(&mut world, &mut account, &asks, [atoms_per_unit(1_000); 3]).unwrap();
+    send(&mut world, &mut account, &mut asks).unwrap();
+    let manager = world.role(Role::InventoryManager);
+    let fill = BatchFill {
+        asset: 1,
+        number: 1,
+        venue: key(3),
+        quantity: units(1),
+        price: atoms_per_unit(900),
+        fee: Atoms(1),
+    };
+    for (desk, label, done) in [
+        (DESK, 10, Err(IndexError::WrongCounterpart)),
+        (key(2), 11, Err(IndexError::WrongCounterpart)),
+        (DESK, 11, Ok(())),
+    ] {
+        let mut shelf = Account::new(inventory_bytes(1));
+        let mut stock = Stock::create(shelf.data(), key(0x57), desk, label, 1).unwrap();
+        let mut batch = Batch::open(account.data()).unwrap();
+        let reported = world.run(|j| batch.report_fill(&mut stock, &manager, &fill, &LIMITS, j));
+        assert_eq!(reported, done);
+        let lots: Vec<_> = stock
+            .lots()
+            .map(|lot| (lot.fill, lot.batch, lot.cost))
+            .collect();
+        let expected: &[_] = if done.is_ok() {
+            &[(1, 1, Atoms(900))]
+        } else {
+            &[]
+        };
+        assert_eq!(lots, expected);
+    }
 }

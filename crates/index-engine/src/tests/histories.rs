@@ -5,9 +5,10 @@ use super::support::{ADMIN, DESK, LIMITS, atoms_per_unit, key, sha256, units};
 use crate::amounts::{Atoms, Quantity};
 use crate::audit::{self, Counterpart, DeskHistory, Fault, Reason, Recorded, links, verify};
 use crate::batch::Batch;
-use crate::chain::{Chain, EventHead};
+use crate::chain::{Chain, Event, EventHead};
 use crate::inventory::{Assignment, Fill, Stock};
 use crate::machine::Action;
+use crate::members::{Line, LotsTaken};
 use crate::orders::OrderMoved;
 use crate::roles::{Limits, Role};
 use bytemuck::{bytes_of, pod_read_unaligned};
@@ -259,6 +260,41 @@ fn a_forged_event_is_found_even_when_all_hashes_are_rewritten() {
     assert_eq!(link, Reason::NotLinked);
     let hop = forge(&trade, Action::Hop, |_, moved| moved.step.link += 1);
     assert_eq!(hop, Reason::NotLinked);
+}
+
+/// Both records agree on an invoice line that is a coin short of the charge.
+#[test]
+fn lines_that_do_not_sum_to_the_charge_are_found() {
+    let trade = done();
+    let (mut order, mut batch) = (
+        trade.world.log[&ORDER].clone(),
+        trade.world.log[&BATCH].clone(),
+    );
+    let taken = batch
+        .iter_mut()
+        .find(|event| Recorded::parse(event).is_some_and(|event| event.head.tag == LotsTaken::TAG));
+    let taken = taken.unwrap();
+    let list = size_of::<EventHead>() + size_of::<LotsTaken>();
+    let old = sha256(&[&taken[list..]]);
+    let cost = list + core::mem::offset_of!(Line, cost);
+    taken[cost] ^= 1;
+    let new = sha256(&[&taken[list..]]);
+    let mut replaced = 0;
+    for event in order.iter_mut().chain(&mut batch) {
+        for at in 0..event.len().saturating_sub(31) {
+            if event[at..at + 32] == old {
+                event[at..at + 32].copy_from_slice(&new);
+                replaced += 1;
+            }
+        }
+    }
+    assert_eq!(replaced, 2, "the hash stands in both streams");
+    let others = Counterpart {
+        collateral: &trade.world.events(&POSITION),
+        batches: &[(BATCH, &slices(&batch))],
+    };
+    let fault = links(&slices(&order), &others, sha256).unwrap_err();
+    assert_eq!(fault.reason, Reason::NotLinked);
 }
 
 #[test]

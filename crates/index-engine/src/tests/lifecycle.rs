@@ -6,7 +6,7 @@ use crate::batch::{Batch, BatchSize};
 use crate::collateral::{Collateral, collateral_bytes};
 use crate::engage::{AssetOrder, BatchPlan, Share};
 use crate::gates::Gate;
-use crate::inventory::{Fill, Stock, inventory_bytes};
+use crate::inventory::{Stock, inventory_bytes};
 use crate::machine::{Action, State};
 use crate::members::{BatchFill, Line};
 use crate::orders::{IndexOrder, Step};
@@ -159,24 +159,23 @@ impl Trade {
         let fill = BatchFill {
             asset,
             number,
+            venue: key(0x33),
             quantity,
             price: atoms_per_unit(price),
             fee: Atoms(fee),
         };
-        let in_stock = Fill {
-            number,
-            batch: 77,
-            quantity,
-            price: fill.price,
-            fee: fill.fee,
-            ..Fill::default()
+        let mut other = Account::new(inventory_bytes(1));
+        Stock::create(other.data(), key(0x58), DESK, 11, 1).unwrap();
+        let stock = if asset == 0 {
+            &mut self.stock
+        } else {
+            &mut other
         };
-        let (batch, stock) = (&mut self.batch, &mut self.stock);
+        let batch = &mut self.batch;
         let done = self.world.run(|journal| {
-            if asset == 0 {
-                Stock::open(stock.data())?.fill(&manager, &in_stock, journal)?;
-            }
-            Batch::open(batch.data())?.report_fill(&manager, &fill, &LIMITS, journal)
+            let mut stock = Stock::open(stock.data())?;
+            let mut batch = Batch::open(batch.data())?;
+            batch.report_fill(&mut stock, &manager, &fill, &LIMITS, journal)
         });
         done.unwrap();
     }

@@ -5,6 +5,7 @@
 
 mod allotments;
 mod batches;
+mod carried;
 mod collateral;
 mod desk;
 mod histories;
