@@ -78,7 +78,6 @@ impl Rising {
         };
         Self {
             least,
-            // Nothing is less than a least of 0.
             mantissa: scaled as u64 + (least != 0) as u64,
             shift,
         }
@@ -117,7 +116,10 @@ impl Rising {
     pub const fn is_covered(&self, quantity: u128, weight: Reach) -> bool {
         let bound = self.mantissa * weight.mantissa as u64;
         let shift = self.shift - weight.shift;
-        if shift >= 0 {
+        if bound == 0 {
+            // Nothing is less than a least of 0.
+            true
+        } else if shift >= 0 {
             shifted_right(quantity, shift as u32) >= bound
         } else {
             // Rounded up once more.

@@ -67,6 +67,30 @@ proptest! {
     }
 
     #[test]
+    fn sums_of_many_products_are_exact(
+        factors in prop::collection::vec((number(), number(), 0..128u32), 0..8),
+        times in 1..600usize,
+    ) {
+        let (mut total, mut expected) = (Sum::ZERO, BigUint::ZERO);
+        for _ in 0..times {
+            for &(a, b, shift) in &factors {
+                // Mostly small enough for the columns.
+                let (a, b) = (a >> shift, b >> (127 - shift));
+                total.add_product(a, b);
+                expected += BigUint::from(a) * b;
+            }
+        }
+        prop_assert_eq!(total.finish().map(big), (expected.bits() <= 256).then_some(expected));
+        // More products than the columns have room for, all as large as fit.
+        let largest = (1u128 << 78) - 1;
+        let mut total = Sum::ZERO;
+        for _ in 0..times * 5 {
+            total.add_product(largest, largest);
+        }
+        prop_assert_eq!(total.finish().map(big), Some(BigUint::from(largest) * largest * (times * 5)));
+    }
+
+    #[test]
     fn wide_division_is_exact(high in number(), low in number(), divisor in number()) {
         let wide = Wide::new(high, low);
         let expected = (high < divisor).then(|| {
