@@ -1,7 +1,8 @@
 //! Every invariant of a slab, recomputed from nothing.
 //!
 //! Slow and independent of the code that maintains them; for tests, the demo
-//! and simulations.
+//! and simulations. Whatever bytes [`Slab::open`] accepted, it answers, and never
+//! panics.
 
 mod queues;
 
@@ -9,7 +10,9 @@ use crate::Slab;
 use crate::deficits::profit_left;
 use crate::layout::{Instrument, Level, Order, Position};
 use crate::pools::{Item, Pool};
-use flagstone_interface::slab::{PoolHeader, PoolId, Reservation, SlabAccount, account_flags};
+use flagstone_interface::slab::{
+    PoolHeader, PoolId, Reservation, SlabAccount, WideTotal, account_flags,
+};
 use flagstone_units::{Side, Ticks};
 
 /// Sums over a slab, in atoms.
@@ -28,6 +31,9 @@ pub struct Totals {
     /// Deposits and cover received, less releases.
     pub received_atoms: i128,
 }
+
+/// What a link outside its pool breaks.
+const NOWHERE: &str = "a link leads nowhere";
 
 /// The first broken invariant, in words.
 pub type Audited = Result<Totals, &'static str>;
@@ -95,12 +101,12 @@ impl Slab<'_> {
             totals.cost_atoms += i128::from(position.cost_atoms);
         }
         let header = &self.header;
-        totals.fees_atoms =
-            (header.fees_out_total.get() + header.insurance_due_total.get()) as i128;
-        totals.funding_left_atoms = i128::from(header.funding_pool_atoms) + self.funding_owed();
-        totals.received_atoms = (header.deposits_total.get() + header.debits_total.get()) as i128
-            + header.covered_total.get() as i128
-            - header.released_total.get() as i128;
+        totals.fees_atoms = narrow(header.fees_out_total)? + narrow(header.insurance_due_total)?;
+        totals.funding_left_atoms = i128::from(header.funding_pool_atoms) + self.funding_owed()?;
+        totals.received_atoms = narrow(header.deposits_total)?
+            + narrow(header.debits_total)?
+            + narrow(header.covered_total)?
+            - narrow(header.released_total)?;
         totals.pools_atoms =
             i128::from(header.haircut_pool_atoms) + i128::from(header.funding_pool_atoms);
         let held = totals.cash_atoms - totals.cost_atoms + totals.fees_atoms + totals.pools_atoms;
@@ -151,7 +157,7 @@ impl Slab<'_> {
         let (mut levels, mut orders) = (0, 0);
         let (mut index, mut before, mut lots) = (book.best, 0, 0u64);
         while index != 0 {
-            let level = &self.levels[index];
+            let level = self.levels.get(index).ok_or(NOWHERE)?;
             ensure!(
                 level.prev == before,
                 "a level does not know its better neighbour"
@@ -165,7 +171,7 @@ impl Slab<'_> {
                 "a level is not in the tree"
             );
             if before != 0 {
-                let better = self.levels[before].ticks;
+                let better = self.levels.get(before).ok_or(NOWHERE)?.ticks;
                 let ordered = match side {
                     Side::Bid => better > level.ticks,
                     Side::Ask => better < level.ticks,
@@ -185,12 +191,12 @@ impl Slab<'_> {
     }
 
     fn audit_level(&self, index: u32) -> Result<u32, &'static str> {
-        let level = &self.levels[index];
+        let level = self.levels.get(index).ok_or(NOWHERE)?;
         ensure!(level.head != 0, "a level is empty");
-        let tail = self.orders[level.head].prev;
+        let tail = self.orders.get(level.head).ok_or(NOWHERE)?.prev;
         let (mut order_index, mut before, mut count, mut lots) = (level.head, tail, 0, 0u64);
         while order_index != 0 {
-            let order = &self.orders[order_index];
+            let order = self.orders.get(order_index).ok_or(NOWHERE)?;
             // The head's `prev` is the tail, so a circle has correct links.
             ensure!(count < self.orders.capacity(), "a queue does not end");
             ensure!(order.is_live(), "a freed order rests at a level");
@@ -274,7 +280,7 @@ impl Slab<'_> {
     fn count_orders(&self, account: u32, head: u32) -> Result<u32, &'static str> {
         let (mut index, mut before, mut count) = (head, 0, 0);
         while index != 0 {
-            let order = &self.orders[index];
+            let order = self.orders.get(index).ok_or(NOWHERE)?;
             ensure!(
                 u32::from(order.account) == account,
                 "an order is in another's list"
@@ -283,7 +289,7 @@ impl Slab<'_> {
                 order.prev_in_account == before,
                 "an account's order list is broken"
             );
-            let position = &self.positions[order.position];
+            let position = self.positions.get(order.position).ok_or(NOWHERE)?;
             let matches = position.used != 0
                 && u32::from(position.account) == account
                 && position.instrument == order.instrument;
@@ -297,10 +303,15 @@ impl Slab<'_> {
     fn audit_positions(&self, account: u32, head: u32) -> Result<u32, &'static str> {
         let (mut index, mut count, mut seen) = (head, 0, 0u32);
         while index != 0 {
-            let position = &self.positions[index];
+            let position = self.positions.get(index).ok_or(NOWHERE)?;
             ensure!(
                 u32::from(position.account) == account,
                 "a position is in another's list"
+            );
+            let instruments = self.header.pool(PoolId::Instruments).high_water;
+            ensure!(
+                u32::from(position.instrument) < instruments,
+                "a position is in no instrument"
             );
             ensure!(
                 seen & 1 << position.instrument == 0,
@@ -314,7 +325,7 @@ impl Slab<'_> {
             let (mut bids, mut asks) = (0u64, 0u64);
             let mut order_index = self.accounts[account].orders_head;
             while order_index != 0 {
-                let order = &self.orders[order_index];
+                let order = self.orders.get(order_index).ok_or(NOWHERE)?;
                 if order.position == index {
                     match order.side() {
                         Side::Bid => bids += u64::from(order.lots.0),
@@ -359,6 +370,14 @@ impl Slab<'_> {
     }
 }
 
+/// A total as a number that can be added to others.
+fn narrow(total: WideTotal) -> Result<i128, &'static str> {
+    match i128::try_from(total.get()) {
+        Ok(atoms) if atoms < 1 << 100 => Ok(atoms),
+        _ => Err("a total is out of range"),
+    }
+}
+
 /// Mark and index are prices, and only an oracle's mark can go stale.
 fn audit_mark(instrument: &Instrument) -> Result<(), &'static str> {
     let is_price = |ticks: Ticks| ticks.0 > 0 && ticks <= instrument.price_max;
@@ -394,7 +413,7 @@ impl Slab<'_> {
     /// The recognised deficit is what bankrupt accounts owe, and they have
     /// nothing left that could change it.
     fn audit_deficit(&self) -> Result<(), &'static str> {
-        let mut deficit = 0;
+        let mut deficit = 0u128;
         for account in self.open_accounts() {
             let principal = i128::from(account.principal_atoms);
             let cash = i128::from(account.cash_atoms.max(0));
@@ -405,11 +424,11 @@ impl Slab<'_> {
                     && account.holds_count == 0;
                 ensure!(empty, "a bankrupt account still trades");
                 ensure!(account.cash_atoms < 0, "a bankrupt account owes nothing");
-                deficit += account.debt_atoms();
+                deficit += u128::from(account.debt_atoms());
             }
         }
         ensure!(
-            deficit == self.header.deficit_atoms,
+            deficit == u128::from(self.header.deficit_atoms),
             "the recognised deficit is wrong"
         );
         Ok(())
@@ -445,7 +464,7 @@ struct HoldSums {
     holds: u64,
     slices: u32,
     lots: u64,
-    bonds: u64,
+    bonds: u128,
 }
 
 impl Slab<'_> {
@@ -476,10 +495,10 @@ impl Slab<'_> {
             .accounts
             .iter()
             .filter(|(_, account)| account.flags & account_flags::OPEN != 0);
-        let (mut holds, mut bonds) = (0u64, 0u64);
+        let (mut holds, mut bonds) = (0u64, 0u128);
         for (_, account) in open {
             holds += u64::from(account.holds_count);
-            bonds += account.bond_atoms;
+            bonds += u128::from(account.bond_atoms);
         }
         ensure!(holds == sums.holds, "an account miscounts its holds");
         ensure!(bonds == sums.bonds, "a bond belongs to no hold");
@@ -493,8 +512,8 @@ impl Slab<'_> {
                 sums.slices < self.slices.capacity(),
                 "a list of slices does not end"
             );
-            let slice = &self.slices[index];
-            let order = &self.orders[slice.order];
+            let slice = self.slices.get(index).ok_or(NOWHERE)?;
+            let order = self.orders.get(slice.order).ok_or(NOWHERE)?;
             ensure!(order.is_live(), "a slice captured a freed order");
             ensure!(order.ticks == slice.ticks, "a slice captured another price");
             ensure!(slice.lots <= order.reserved_lots, "a slice is not reserved");
@@ -504,7 +523,7 @@ impl Slab<'_> {
         }
         ensure!(lots == u64::from(hold.lots), "a hold miscounts its lots");
         sums.lots += lots;
-        sums.bonds += hold.bond_atoms;
+        sums.bonds += u128::from(hold.bond_atoms);
         Ok(())
     }
 }
@@ -545,10 +564,10 @@ fn audit_pool<T: Item>(
         );
         ensure!(free < pool.capacity(), "a free list does not end");
         free += 1;
-        index = link(&pool[index]);
+        index = link(pool.get(index).ok_or(NOWHERE)?);
     }
     ensure!(
-        header.live + free == header.high_water,
+        header.live.checked_add(free) == Some(header.high_water),
         "a pool lost an item"
     );
     Ok(())

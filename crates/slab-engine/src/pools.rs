@@ -309,6 +309,13 @@ impl<'a> Slab<'a> {
     /// Views `data` as a slab after checking stamp, version, length and the
     /// whole pool directory. For hosts, which may be handed any bytes.
     ///
+    /// Nothing that is done with what was opened reaches outside `data`. What
+    /// the items say is not checked: before a host follows links or operates
+    /// on bytes that it does not trust, [`Slab::audit`] tells, in any case
+    /// without a panic, whether every list ends and all is consistent. Without
+    /// it a link that leads nowhere panics, see [`Pool`], and a circle of links
+    /// may never end.
+    ///
     /// # Errors
     /// [`SlabError::NotASlab`] when anything does not match.
     pub fn open(data: &'a mut [u8]) -> Result<Self> {
@@ -324,6 +331,8 @@ impl<'a> Slab<'a> {
             .all(|(expected, found)| {
                 (expected.offset, expected.item_bytes) == (found.offset, found.item_bytes)
                     && found.high_water <= found.capacity
+                    && found.free_head <= found.high_water
+                    && found.live <= found.high_water
             });
         let places: [Place; POOLS] =
             bytemuck::pod_read_unaligned(&data[size_of::<SlabHeader>()..][..PLACES_BYTES]);

@@ -140,6 +140,47 @@ fn e9_a_forged_directory_never_reaches_outside_the_account() {
 }
 
 #[test]
+fn s1_no_forged_word_makes_the_audit_panic() {
+    // A link, a count or a total that leads outside, in every place there is.
+    let mut exchange = Exchange::new(&params(), 2);
+    exchange.post(1, Bid, 990, 10).unwrap();
+    exchange.post(1, Ask, 1_000, 10).unwrap();
+    exchange.ioc(2, Bid, 1_000, 4).unwrap();
+    exchange.reserve(&reserve(2, Bid, 1_000, 2)).unwrap();
+    let genuine = exchange.bytes().to_vec();
+    let (mut opened, mut broken) = (0, 0);
+    for at in (0..genuine.len()).step_by(4) {
+        for value in [33, 0x7fff_ffff, u32::MAX] {
+            let word = at..at + 4;
+            exchange.bytes()[word.clone()].copy_from_slice(&u32::to_le_bytes(value));
+            if let Ok(slab) = Slab::open(exchange.bytes()) {
+                opened += 1;
+                broken += u32::from(slab.audit().is_err());
+            }
+            exchange.bytes()[word.clone()].copy_from_slice(&genuine[word]);
+        }
+    }
+    assert!(opened > 1_000 && broken > 300, "{broken} of {opened}");
+    exchange.audit();
+}
+
+#[test]
+fn s1_a_free_list_or_count_beyond_what_was_handed_out_is_refused() {
+    let mut exchange = Exchange::new(&params(), 1);
+    let genuine = exchange.bytes().to_vec();
+    for pool in 0..POOLS {
+        for field in [12, 16] {
+            let at = 152 + pool * 24 + field;
+            let high_water = &genuine[152 + pool * 24 + 8..][..4];
+            let beyond = u32::from_le_bytes(high_water.try_into().unwrap()) + 1;
+            exchange.bytes()[at..at + 4].copy_from_slice(&beyond.to_le_bytes());
+            assert!(refused(exchange.bytes()), "pool {pool} field {field}");
+            exchange.bytes().copy_from_slice(&genuine);
+        }
+    }
+}
+
+#[test]
 fn e9_random_bytes_are_refused() {
     let mut rng = Rng(5);
     for _ in 0..2_000 {

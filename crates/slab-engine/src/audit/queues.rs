@@ -1,7 +1,7 @@
 //! Orders that wait for a batch, the wheel and the lots of holds, funding that
 //! is due.
 
-use super::ensure;
+use super::{NOWHERE, ensure};
 use crate::Slab;
 use crate::funding::FUNDING_BITS;
 use crate::layout::{Instrument, Position};
@@ -13,7 +13,7 @@ impl Slab<'_> {
         let instrument = &self.instruments[number as usize];
         let (mut index, mut before, mut count, mut epoch) = (instrument.pending[0], 0, 0, 0);
         while index != 0 {
-            let order = &self.orders[index];
+            let order = self.orders.get(index).ok_or(NOWHERE)?;
             ensure!(
                 count < self.orders.capacity(),
                 "a pending queue does not end"
@@ -51,7 +51,7 @@ impl Slab<'_> {
         for number in 0..HOLD_BUCKETS {
             let (mut index, mut before) = (self.wheel.first(number), 0);
             while index != 0 {
-                let hold = &self.reservations[index];
+                let hold = self.reservations.get(index).ok_or(NOWHERE)?;
                 ensure!(hold.is_held(), "a hold that ended hangs on the wheel");
                 let there = hold.expiry_slot.0 as usize % HOLD_BUCKETS == number;
                 ensure!(there, "a hold hangs at another expiry");
@@ -99,15 +99,13 @@ impl Slab<'_> {
     }
 
     /// What all positions owe at the instruments' funding indices, in atoms.
-    pub(super) fn funding_owed(&self) -> i128 {
-        let used = self.positions.iter().filter(|(_, item)| item.used != 0);
-        used.map(|(_, position)| {
-            owed_atoms(
-                position,
-                &self.instruments[usize::from(position.instrument)],
-            )
-        })
-        .sum()
+    pub(super) fn funding_owed(&self) -> Result<i128, &'static str> {
+        let mut owed = 0;
+        for (_, position) in self.positions.iter().filter(|(_, item)| item.used != 0) {
+            let instrument = self.instruments.get(usize::from(position.instrument));
+            owed += owed_atoms(position, instrument.ok_or(NOWHERE)?);
+        }
+        Ok(owed)
     }
 }
 
