@@ -6,7 +6,7 @@ use crate::input::Input;
 use crate::setting::{self, BOOK, OPENING_ATOMS, ORACLE, trader_of};
 use bytemuck::Zeroable;
 use flagstone_interface::event::Traded;
-use flagstone_interface::router::{FundingGrid, cap_state};
+use flagstone_interface::router::{Cap, FundingGrid, cap_state};
 use flagstone_interface::slab::PoolId;
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::cancels::{Cancelled, Which};
@@ -300,10 +300,18 @@ impl Run {
         let Some(escrow) = self.exchange.escrows.get(escrow).copied() else {
             return Err(SlabError::NoAccount);
         };
-        let live = |cap: &flagstone_interface::router::Cap| cap.state == cap_state::LIVE;
-        if bits & 0x80 != 0 || escrow.caps.iter().all(live) {
-            // A capability that is there already, which may be any.
-            return self.commit_with(account, hold, bits >> 3 & 15);
+        let live = |cap: &&Cap| cap.state == cap_state::LIVE;
+        let minted = |cap: &Cap| (cap.hold, cap.hold_generation) == hold;
+        // The Router mints for holds that stand, and once for each.
+        let may_mint = record.is_held()
+            && record.generation == hold.1
+            && escrow.caps.iter().filter(live).count() < escrow.caps.len()
+            && !escrow.caps.iter().filter(live).any(minted);
+        if bits & 0x80 != 0 || !may_mint {
+            // A capability that is there already: the hold's, or any.
+            let own = escrow.caps.iter().position(minted);
+            let any = usize::from(bits >> 3 & 15);
+            return self.commit_with(account, hold, own.unwrap_or(any) as u8);
         }
         let atoms = match bits >> 3 & 3 {
             3 => record.max_charge_atoms / 2,
@@ -540,9 +548,12 @@ impl Run {
                     most: usize::MAX,
                 },
             );
-            self.exchange
-                .run(|slab| slab.cancel_all(&trader, account, &which, &mut Cancelled::none()))
-                .expect("orders are cancelled");
+            // A bankrupt account has no orders, and nobody trades for it.
+            if !self.exchange.slab().accounts[account].is_bankrupt() {
+                self.exchange
+                    .run(|slab| slab.cancel_all(&trader, account, &which, &mut Cancelled::none()))
+                    .expect("orders are cancelled");
+            }
             self.exchange.settle(account);
             for hold in 1..=holds {
                 if u32::from(self.exchange.record(hold).account) == account {

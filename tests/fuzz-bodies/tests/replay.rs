@@ -23,7 +23,7 @@ fn replay(target: &str, mut body: impl FnMut(&[u8])) {
 }
 
 #[test]
-fn fz1_every_committed_sequence_of_operations_keeps_every_invariant() {
+fn s5_every_committed_sequence_of_operations_keeps_every_invariant() {
     let mut succeeded = [0; OPERATIONS];
     replay("slab_operations", |data| {
         for (sum, count) in succeeded.iter_mut().zip(slab_operations(data)) {
@@ -36,6 +36,6 @@ fn fz1_every_committed_sequence_of_operations_keeps_every_invariant() {
 }
 
 #[test]
-fn fz2_every_committed_forgery_is_refused_or_read_without_a_panic() {
+fn s1_every_committed_forgery_is_refused_or_read_without_a_panic() {
     replay("account_bytes", account_bytes);
 }
