@@ -154,6 +154,9 @@ fn nightly(until: Instant) -> Result<String> {
     if let Some(name) = installed() {
         return Ok(name);
     }
+    if shell::on_path("rustup").is_none() {
+        bail!("a nightly compiler comes from rustup, which is not installed");
+    }
     eprintln!("fuzz: installing a nightly compiler with rustup");
     let mut command = shell::command("rustup");
     command.args(["toolchain", "install", "nightly", "--profile", "minimal"]);

@@ -2,6 +2,7 @@
 
 mod build_sbf;
 mod chores;
+mod fuzz;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ enum Task {
     Layout(chores::Rest),
     /// Run files of golden vectors on the kernels and count what passes
     Vectors(chores::Rest),
+    /// Run every fuzz target for a while
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Bench(rest) => chores::bench(&rest),
         Task::Layout(rest) => chores::layout(&rest),
         Task::Vectors(rest) => chores::vectors(&rest),
+        Task::Fuzz(args) => fuzz::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

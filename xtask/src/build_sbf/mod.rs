@@ -9,7 +9,7 @@ mod platform_tools;
 mod portable;
 mod programs;
 mod report;
-mod shell;
+pub(crate) mod shell;
 
 use std::path::{Path, PathBuf};
 
