@@ -43,6 +43,8 @@ events! {
         instrument: u8,
         /// Mark that it starts from, in ticks.
         mark_ticks: u32,
+        /// Value of one tick on one lot, in quote atoms.
+        atoms_per_tick: u32,
     }
     /// An account was opened.
     AccountOpened = 3 {
@@ -55,7 +57,8 @@ events! {
         /// Session key that trades.
         trader: Key,
     }
-    /// Deposits or cover were credited, or the session key was copied.
+    /// Deposits or cover were credited, and the escrow's session key and freeze
+    /// copied.
     AccountSynced = 4 {
         /// Account index.
         account: u16,
@@ -65,6 +68,10 @@ events! {
         covered_atoms: u64,
         /// Cash afterwards, in atoms.
         cash_atoms: i64,
+        /// Session key that trades from now on.
+        trader: Key,
+        /// 1 while the Router has frozen the escrow, else 0.
+        frozen: u8,
     }
     /// An order came to rest.
     OrderPlaced = 5 {
@@ -86,6 +93,8 @@ events! {
         expiry_slot: u32,
         /// The client's own number.
         client_id: u64,
+        /// 1 when it may only reduce its owner's position, else 0.
+        reduce_only: u8,
     }
     /// A resting order left the book without a trade.
     OrderCancelled = 6 {
@@ -156,6 +165,8 @@ events! {
         client_id: u64,
         /// First batch in which it may rest.
         batch_epoch: u32,
+        /// 1 when it may only reduce its owner's position, else 0.
+        reduce_only: u8,
     }
     /// A pending order came to rest.
     OrderPromoted = 14 {

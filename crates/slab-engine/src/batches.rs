@@ -27,8 +27,12 @@ use flagstone_units::{Side, Slot, Ticks};
 /// Pending orders that one call deals with.
 pub const PROMOTIONS_MAX: usize = 16;
 
-/// What opening a batch, or going on with it, did. Sequence numbers are for
-/// the caller to set, in the order of the fields.
+/// What opening a batch, or going on with it, did.
+///
+/// An order that comes to rest may evict one that came to rest just before, so
+/// the order of these events matters: until the caller sets them, sequence
+/// numbers say in which order things happened, from 1 for what followed the
+/// opening ([`Batch::number`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
     /// The batch.
@@ -43,6 +47,33 @@ pub struct Batch {
     pub cancelled_count: usize,
     /// Orders that could not rest.
     pub cancelled: [OrderCancelled; PROMOTIONS_MAX],
+}
+
+impl Batch {
+    /// Orders that left or came to rest.
+    pub fn steps(&self) -> usize {
+        self.evicted.count + self.promoted_count + self.cancelled_count
+    }
+
+    /// Gives all events their sequence numbers, in the order in which things
+    /// happened; `opened` is the opening's.
+    pub fn number(&mut self, opened: u64) {
+        self.opened.seq = opened;
+        for event in &mut self.evicted.orders[..self.evicted.count] {
+            event.seq += opened;
+        }
+        for event in &mut self.promoted[..self.promoted_count] {
+            event.seq += opened;
+        }
+        for event in &mut self.cancelled[..self.cancelled_count] {
+            event.seq += opened;
+        }
+    }
+
+    /// Sequence number of the next event, before [`Batch::number`].
+    fn next(&self) -> u64 {
+        self.steps() as u64 + 1
+    }
 }
 
 impl Slab<'_> {
@@ -138,10 +169,16 @@ impl Slab<'_> {
                     client_id: order.client_id,
                     flags: 0,
                 };
-                if self.promote(index, &new, &mut batch.evicted).is_ok() {
+                let (before, first) = (batch.evicted.count, batch.next());
+                let rests = self.promote(index, &new, &mut batch.evicted).is_ok();
+                let evicted = &mut batch.evicted.orders[before..batch.evicted.count];
+                for (event, seq) in evicted.iter_mut().zip(first..) {
+                    event.seq = seq;
+                }
+                if rests {
                     batch.promoted[batch.promoted_count] = OrderPromoted {
                         tag: OrderPromoted::TAG,
-                        seq: 0,
+                        seq: batch.next(),
                         order: index,
                         generation: order.generation,
                         ticks: ticks.0,
@@ -155,7 +192,8 @@ impl Slab<'_> {
                 cancel_reason::NO_ROOM
             }
         };
-        if let Some(event) = self.withdraw_next(index, reason) {
+        if let Some(mut event) = self.withdraw_next(index, reason) {
+            event.seq = batch.next();
             batch.cancelled[batch.cancelled_count] = event;
             batch.cancelled_count += 1;
         }

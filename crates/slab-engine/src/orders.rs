@@ -625,5 +625,6 @@ fn placed_event(new: &NewOrder, index: u32, generation: u32) -> OrderPlaced {
         lots: new.lots.0,
         expiry_slot: new.expiry.0,
         client_id: new.client_id,
+        reduce_only: u8::from(new.flags & order_flags::REDUCE_ONLY != 0),
     }
 }

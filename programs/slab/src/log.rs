@@ -122,6 +122,7 @@ fn pending(event: &OrderPlaced, batch_epoch: u32, record: &mut Record) {
         expiry_slot: event.expiry_slot,
         client_id: event.client_id,
         batch_epoch,
+        reduce_only: event.reduce_only,
     });
 }
 
@@ -142,6 +143,22 @@ pub fn expire_due(slab: &mut Slab<'_>, slot: Slot) -> Result<(), Error> {
     for _ in 0..EXPIRED_PER_INSTRUCTION {
         match slab.expire_next(slot).map_err(fail)? {
             Some(event) => ended(slab, event),
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// The same, for an instruction whose earlier events still wait in `record`:
+/// what is written has to be in the order of its numbers.
+#[inline(never)]
+pub fn expire_due_into(slab: &mut Slab<'_>, slot: Slot, record: &mut Record) -> Result<(), Error> {
+    for _ in 0..EXPIRED_PER_INSTRUCTION {
+        match slab.expire_next(slot).map_err(fail)? {
+            Some(mut event) => {
+                event.seq = slab.next_seq();
+                record.push(&event);
+            }
             None => break,
         }
     }

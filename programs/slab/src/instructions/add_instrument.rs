@@ -44,6 +44,7 @@ pub fn run(ctx: &mut Context<Registered>, args: InstrumentArgs) -> Result<()> {
         seq,
         instrument,
         mark_ticks: args.mark_ticks,
+        atoms_per_tick: args.atoms_per_tick,
     });
     Ok(())
 }

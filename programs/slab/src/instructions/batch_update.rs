@@ -70,7 +70,7 @@ pub fn run(
         }
     }
     if !places.is_empty() {
-        log::expire_due(&mut slab, slot)?;
+        log::expire_due_into(&mut slab, slot, &mut record)?;
     }
     let mut openings = Openings::default();
     for part in places {

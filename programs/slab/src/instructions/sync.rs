@@ -36,6 +36,8 @@ pub fn run(ctx: &mut Context<Sync>, account: u16) -> Result<()> {
         credited_atoms: synced.credited_atoms,
         covered_atoms: synced.covered_atoms,
         cash_atoms: synced.cash_atoms,
+        trader: escrow.trader,
+        frozen: u8::from(escrow.frozen != 0),
     });
     log::recognised(&mut slab, synced.recognised);
     if escrow.frozen != 0 {
