@@ -12,6 +12,7 @@
 //! | [`route`] | an order over several slabs: reserve, open, commit, settle |
 //! | [`root`] | proofs under a slab's Merkle root |
 //! | [`events`] | events out of transaction logs |
+//! | [`replica`] | a slab rebuilt from its events: book, positions, fills |
 //! | [`embedded`] | the real programs in an embedded SVM (feature `embedded`) |
 
 pub mod address;
@@ -19,6 +20,7 @@ pub mod address;
 pub mod embedded;
 #[cfg(feature = "embedded")]
 pub mod events;
+pub mod replica;
 pub mod root;
 pub mod route;
 pub mod router;

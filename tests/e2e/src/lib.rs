@@ -9,10 +9,12 @@ pub mod forge;
 pub mod hostile;
 pub mod market;
 pub mod money;
+pub mod pyth;
 pub mod random;
 pub mod refusal;
 pub mod replay;
 pub mod tiny;
+pub mod told;
 
 use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Failure, Receipt, Session};

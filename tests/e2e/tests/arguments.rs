@@ -9,6 +9,7 @@ use flagstone_e2e_tests::{MARK, QUOTE, exchange, handle, ok};
 use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Member};
 use flagstone_sdk::engine::SlabSize;
+use flagstone_sdk::engine::holds::Reserve;
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::orders::{OrderKind, Place, Take};
 use flagstone_sdk::interface::error::SlabError;
@@ -120,6 +121,61 @@ fn bytes_that_name_no_side_kind_or_mode() {
                 SlabError::BadOrderKind,
             );
         }
+    }
+}
+
+#[test]
+fn bytes_that_name_no_side_kind_or_mode_in_other_instructions() {
+    let (mut exchange, member, _) = joined();
+    let (key, slab_key) = (member.trader.pubkey(), exchange.slab);
+    let own = handle(&ok(exchange.place(&member, OrderKind::PostOnly, Side::Bid, MARK, 5)));
+    let order = member.order(OrderKind::Limit, Side::Bid, MARK, 5);
+    let replace = slab::replace(&slab_key, &key, own, &order);
+    let all = slab::cancel_all(&slab_key, &key, member.account, None, None, 9);
+    let reserve = Reserve {
+        account: member.account.into(),
+        instrument: 0,
+        side: Side::Ask,
+        limit: Ticks(MARK),
+        lots: Lots(2),
+        lots_min: Lots(2),
+        ttl: Slot(0),
+        route_id: 1,
+        commitment: [0; 32],
+    };
+    let reserve = slab::reserve(&slab_key, &key, &reserve);
+    // A replacement has a handle before the placement's fields; 255 of
+    // cancel_all's side is both.
+    for (instruction, at, bytes) in [
+        (&replace, 12, [2, 128, 255]),
+        (&replace, 13, [5, 128, 255]),
+        (&replace, 14, [3, 128, 255]),
+        (&replace, 15, [2, 128, 255]),
+        (&all, 4, [2, 128, 254]),
+        (&reserve, 4, [2, 128, 255]),
+    ] {
+        for byte in bytes {
+            let mut bad = instruction.clone();
+            bad.data[at] = byte;
+            refused(
+                &mut exchange.session,
+                &[bad],
+                &[&member.trader],
+                SlabError::BadOrderKind,
+            );
+        }
+    }
+}
+
+#[test]
+fn instructions_that_do_not_exist() {
+    let (mut exchange, member, _) = joined();
+    let cancel = slab::cancel(&exchange.slab, &member.trader.pubkey(), member.account, 1, 1);
+    for number in [64, 100, 254, 255] {
+        let mut bad = cancel.clone();
+        bad.data[0] = number;
+        let failed = exchange.session.send(&[bad], &[&member.trader]);
+        assert!(failed.is_err(), "{number} went through");
     }
 }
 
