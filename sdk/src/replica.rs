@@ -281,7 +281,9 @@ impl Replica {
 
     /// Every instrument by number.
     pub fn instruments(&self) -> impl Iterator<Item = (u8, &InstrumentView)> {
-        self.instruments.iter().map(|(number, view)| (*number, view))
+        self.instruments
+            .iter()
+            .map(|(number, view)| (*number, view))
     }
 
     /// Every account by index.
@@ -361,7 +363,8 @@ impl Replica {
     fn dequeue(&mut self, index: u32) -> Option<OrderView> {
         let queued = self.orders.remove(&index)?;
         if queued.order.waits_for.is_some() {
-            self.pending.remove(&(queued.order.instrument, queued.place));
+            self.pending
+                .remove(&(queued.order.instrument, queued.place));
         } else {
             self.resting.remove(&queued.key());
         }

@@ -107,7 +107,8 @@ impl Slab<'_> {
             instrument.grid_slot = grid.slot;
             instrument.grid_rate = SignedPpm(grid.rate_ppm);
         }
-        let began = instrument.funding_start != before;
+        // An instrument without funding has no intervals that could begin.
+        let began = instrument.rules.funding_slots.0 != 0 && instrument.funding_start != before;
         Ok(began.then_some(FundingUpdated {
             tag: FundingUpdated::TAG,
             seq: 0,

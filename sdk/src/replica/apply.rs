@@ -2,12 +2,12 @@
 
 use super::{AccountView, HoldView, InstrumentView, OrderView, Replica, TradeView};
 use flagstone_interface::event::{
-    DeficitAllocated, Deleveraged, Event, Fill, Held, HeldSlice, HoldEnded, OrderCancelled,
-    OrderPending, OrderPlaced, OrderPromoted, OrderReduced, StatusSet, Traded, outcome,
+    Deleveraged, Event, Fill, Held, HeldSlice, HoldEnded, OrderCancelled, OrderPending,
+    OrderPlaced, OrderPromoted, OrderReduced, Traded, outcome,
 };
 use flagstone_units::{Side, Ticks, notional_atoms};
 
-/// Of [`StatusSet`]: the slab itself.
+/// Instrument number that stands for the slab itself.
 const SLAB: u8 = 255;
 
 /// What an event did, or what contradicts it.
@@ -99,21 +99,13 @@ impl Replica {
             Event::BatchOpened(event) => {
                 self.instrument_mut(event.instrument)?.batch_epoch = event.batch_epoch;
             }
-            Event::StatusSet(StatusSet {
-                instrument: SLAB,
-                status,
-                ..
-            }) => self.status = *status,
+            Event::StatusSet(event) if event.instrument == SLAB => self.status = event.status,
             Event::StatusSet(event) => {
                 self.instrument_mut(event.instrument)?.status = event.status;
             }
-            Event::DeficitAllocated(DeficitAllocated {
-                deficit_atoms,
-                haircut_index,
-                ..
-            }) => {
-                self.deficits.allocated_atoms += *deficit_atoms;
-                self.deficits.haircut_index = *haircut_index;
+            Event::DeficitAllocated(event) => {
+                self.deficits.allocated_atoms += event.deficit_atoms;
+                self.deficits.haircut_index = event.haircut_index;
             }
             // Nothing that is kept here: roots, terms, limits.
             _ => {}

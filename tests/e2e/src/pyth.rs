@@ -90,7 +90,7 @@ impl Price {
         // Ticks are hundredths, prices hundredths of those.
         data.extend((-4i32).to_le_bytes());
         data.extend(self.publish_time.to_le_bytes());
-        data.extend((self.publish_time - 1).to_le_bytes());
+        data.extend(self.publish_time.saturating_sub(1).to_le_bytes());
         data.extend([0xee; 16]);
         data.extend(self.posted_slot.to_le_bytes());
         data.resize(134, 0);

@@ -28,7 +28,11 @@ impl Seen {
             Event::HoldEnded(_) => self.count("hold ended"),
             Event::HoldFreed(_) => self.count("hold freed"),
             Event::Traded(event) => {
-                self.count(if event.hold == 0 { "taken" } else { "committed" });
+                self.count(if event.hold == 0 {
+                    "taken"
+                } else {
+                    "committed"
+                });
                 event.fills().iter().for_each(|fill| self.fill(fill));
             }
             Event::AccountSynced(_) => self.count("synced"),
@@ -86,12 +90,19 @@ pub fn tell(replica: &mut Replica, receipt: &Receipt, seen: &mut Seen) {
         seen.event(event);
         let applied = replica.apply(event);
         applied.unwrap_or_else(|error| panic!("{error}\nin {:?}", receipt.events));
+        if let Event::OrderCancelled(event) = event
+            && replica.order(event.order, event.generation).is_some()
+        {
+            seen.count("cancelled while reserved");
+        }
     }
 }
 
 /// Orders of one queue, first to trade first.
 fn queue<'a>(orders: impl Iterator<Item = (u32, &'a OrderView)>) -> Vec<(u32, OrderView)> {
-    orders.map(|(index, order)| (index, order.clone())).collect()
+    orders
+        .map(|(index, order)| (index, order.clone()))
+        .collect()
 }
 
 /// Without what events tell only now and then.
@@ -131,22 +142,32 @@ pub fn assert_told(replica: &Replica, exchange: &Exchange) {
         assert_eq!(queue(left), queue(right), "pending {number}");
     }
     let instruments = |of: &Replica| -> Vec<_> {
-        of.instruments().map(|(number, view)| (number, told(view))).collect()
+        of.instruments()
+            .map(|(number, view)| (number, told(view)))
+            .collect()
     };
     assert_eq!(instruments(replica), instruments(&account), "instruments");
     let accounts = |of: &Replica| -> Vec<_> {
-        of.accounts().map(|(index, view)| (index, told_account(view))).collect()
+        of.accounts()
+            .map(|(index, view)| (index, told_account(view)))
+            .collect()
     };
     assert_eq!(accounts(replica), accounts(&account), "accounts");
     let positions = |of: &Replica| of.positions().collect::<Vec<_>>();
     assert_eq!(positions(replica), positions(&account), "positions");
     let holds = |of: &Replica| -> Vec<_> {
-        of.holds().map(|(index, hold)| (index, hold.clone())).collect()
+        of.holds()
+            .map(|(index, hold)| (index, hold.clone()))
+            .collect()
     };
     assert_eq!(holds(replica), holds(&account), "holds");
     assert_eq!(replica.trades_total(), account.trades_total(), "trades");
     let trades = |of: &Replica| of.trades().copied().collect::<Vec<_>>();
     let (left, right) = (trades(replica), trades(&account));
     let both = left.len().min(right.len());
-    assert_eq!(left[left.len() - both..], right[right.len() - both..], "fills");
+    assert_eq!(
+        left[left.len() - both..],
+        right[right.len() - both..],
+        "fills"
+    );
 }

@@ -128,7 +128,13 @@ fn bytes_that_name_no_side_kind_or_mode() {
 fn bytes_that_name_no_side_kind_or_mode_in_other_instructions() {
     let (mut exchange, member, _) = joined();
     let (key, slab_key) = (member.trader.pubkey(), exchange.slab);
-    let own = handle(&ok(exchange.place(&member, OrderKind::PostOnly, Side::Bid, MARK, 5)));
+    let own = handle(&ok(exchange.place(
+        &member,
+        OrderKind::PostOnly,
+        Side::Bid,
+        MARK,
+        5,
+    )));
     let order = member.order(OrderKind::Limit, Side::Bid, MARK, 5);
     let replace = slab::replace(&slab_key, &key, own, &order);
     let all = slab::cancel_all(&slab_key, &key, member.account, None, None, 9);
@@ -170,7 +176,13 @@ fn bytes_that_name_no_side_kind_or_mode_in_other_instructions() {
 #[test]
 fn instructions_that_do_not_exist() {
     let (mut exchange, member, _) = joined();
-    let cancel = slab::cancel(&exchange.slab, &member.trader.pubkey(), member.account, 1, 1);
+    let cancel = slab::cancel(
+        &exchange.slab,
+        &member.trader.pubkey(),
+        member.account,
+        1,
+        1,
+    );
     for number in [64, 100, 254, 255] {
         let mut bad = cancel.clone();
         bad.data[0] = number;

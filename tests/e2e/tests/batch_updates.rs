@@ -40,7 +40,13 @@ fn update(
     places: &[Place],
 ) -> Instruction {
     let trader = member.trader.pubkey();
-    slab::batch_update(&exchange.slab, &trader, (member.account, 0), cancels, places)
+    slab::batch_update(
+        &exchange.slab,
+        &trader,
+        (member.account, 0),
+        cancels,
+        places,
+    )
 }
 
 fn handles(receipt: &Receipt) -> Vec<Handle> {
@@ -57,7 +63,10 @@ fn replica(exchange: &Exchange) -> Replica {
 
 fn orders(exchange: &Exchange) -> usize {
     let replica = replica(exchange);
-    [Side::Bid, Side::Ask].map(|side| replica.book(0, side).count()).iter().sum()
+    [Side::Bid, Side::Ask]
+        .map(|side| replica.book(0, side).count())
+        .iter()
+        .sum()
 }
 
 #[test]
@@ -71,14 +80,21 @@ fn five_cancels_and_five_places() {
     let mut told = replica(&exchange);
     let second = update(&exchange, &member, &old, &quotes(&member, 5, 10));
     let second = ok(exchange.trade(&member, second));
-    println!("5 cancels and 5 places: {} CU, {} bytes", second.compute_units, second.bytes);
+    println!(
+        "5 cancels and 5 places: {} CU, {} bytes",
+        second.compute_units, second.bytes
+    );
     audit(&exchange);
     let kinds: Vec<bool> = second
         .events
         .iter()
         .map(|event| matches!(event, Event::OrderCancelled(_)))
         .collect();
-    assert_eq!(kinds, [[true; 5], [false; 5]].concat(), "cancels first, in order");
+    assert_eq!(
+        kinds,
+        [[true; 5], [false; 5]].concat(),
+        "cancels first, in order"
+    );
     for event in &second.events {
         told.apply(event).expect("the next event");
     }
@@ -112,7 +128,12 @@ fn ev1_an_expired_hold_among_the_parts_is_told_in_its_place() {
     exchange.session.warp_to(exchange.session.slot() + 1);
     let both = update(&exchange, &member, &old, &quotes(&member, 2, 30));
     let receipt = ok(exchange.trade(&member, both));
-    assert!(receipt.events.iter().any(|event| matches!(event, Event::HoldEnded(_))));
+    assert!(
+        receipt
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::HoldEnded(_)))
+    );
     for event in &receipt.events {
         told.apply(event).expect("the next event");
     }
@@ -144,7 +165,12 @@ fn a_failing_part_undoes_all_of_it() {
     let foreign = update(&exchange, &other, &[], &quotes(&other, 1, 40));
     let foreign = handles(&ok(exchange.trade(&other, foreign)))[0];
     let bad = update(&exchange, &member, &[old[0], foreign], &[]);
-    refused(&mut exchange.session, &[bad], &[&member.trader], SlabError::NotYourOrder);
+    refused(
+        &mut exchange.session,
+        &[bad],
+        &[&member.trader],
+        SlabError::NotYourOrder,
+    );
     assert_eq!(orders(&exchange), 5);
 }
 
@@ -163,9 +189,23 @@ fn raw(exchange: &Exchange, member: &Member, cancels: &[u8], places: &[u8]) -> I
 #[test]
 fn lists_of_a_wrong_length_and_too_many_parts_are_refused() {
     let (mut exchange, member) = joined();
-    for (cancels, places) in [(1, 0), (7, 0), (9, 0), (12, 0), (0, 1), (0, 23), (0, 25), (0, 8)] {
+    for (cancels, places) in [
+        (1, 0),
+        (7, 0),
+        (9, 0),
+        (12, 0),
+        (0, 1),
+        (0, 23),
+        (0, 25),
+        (0, 8),
+    ] {
         let bad = raw(&exchange, &member, &vec![0; cancels], &vec![0; places]);
-        refused(&mut exchange.session, &[bad], &[&member.trader], SlabError::BadQuantity);
+        refused(
+            &mut exchange.session,
+            &[bad],
+            &[&member.trader],
+            SlabError::BadQuantity,
+        );
     }
     // 32 parts are fine, 33 are not, however they are made up.
     let stale = vec![(1, 9); 32];
@@ -174,8 +214,18 @@ fn lists_of_a_wrong_length_and_too_many_parts_are_refused() {
     let most = update(&exchange, &member, &stale[..28], &quotes(&member, 4, 10));
     assert_eq!(handles(&ok(exchange.trade(&member, most))).len(), 4);
     for (cancels, places) in [(33, 0), (29, 4), (32, 1)] {
-        let many = update(&exchange, &member, &vec![(1, 9); cancels], &quotes(&member, places, 10));
-        refused(&mut exchange.session, &[many], &[&member.trader], SlabError::BadQuantity);
+        let many = update(
+            &exchange,
+            &member,
+            &vec![(1, 9); cancels],
+            &quotes(&member, places, 10),
+        );
+        refused(
+            &mut exchange.session,
+            &[many],
+            &[&member.trader],
+            SlabError::BadQuantity,
+        );
     }
     // Lists that are longer than the instruction, or do not end with it.
     let whole = update(&exchange, &member, &[(1, 9)], &quotes(&member, 1, 10));
@@ -199,7 +249,12 @@ fn bytes_of_a_part_that_name_no_side_kind_or_mode() {
         for byte in [first, 128, 255] {
             let mut bad = good.clone();
             bad.data[second + at] = byte;
-            refused(&mut exchange.session, &[bad], &[&member.trader], SlabError::BadOrderKind);
+            refused(
+                &mut exchange.session,
+                &[bad],
+                &[&member.trader],
+                SlabError::BadOrderKind,
+            );
         }
     }
 }
@@ -223,5 +278,10 @@ fn only_the_accounts_own_trader_updates_it() {
     let trader = member.trader.pubkey();
     let place = (member.account, 7);
     let bad = slab::batch_update(&exchange.slab, &trader, place, &[], &places);
-    refused(&mut exchange.session, &[bad], &[&member.trader], SlabError::NoInstrument);
+    refused(
+        &mut exchange.session,
+        &[bad],
+        &[&member.trader],
+        SlabError::NoInstrument,
+    );
 }

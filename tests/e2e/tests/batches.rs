@@ -56,7 +56,9 @@ fn join(exchange: &mut Exchange, designated: bool) -> Member {
     let member = ok(exchange.join(100_000 * QUOTE, 50_000 * QUOTE));
     if designated {
         let index = u32::from(member.account);
-        edit(exchange, |slab| slab.accounts[index].flags |= account_flags::DLP);
+        edit(exchange, |slab| {
+            slab.accounts[index].flags |= account_flags::DLP
+        });
     }
     member
 }
@@ -149,7 +151,10 @@ fn a_waiting_order_can_be_cancelled_and_reduced() {
     exchange.session.warp_to(210);
     assert_eq!(promoted(&open(&mut exchange, 16)), [(second, MARK - 5)]);
     let replica = replica(&exchange);
-    assert_eq!(replica.order(second.0, second.1).map(|order| order.lots), Some(1));
+    assert_eq!(
+        replica.order(second.0, second.1).map(|order| order.lots),
+        Some(1)
+    );
 }
 
 #[test]
@@ -170,7 +175,10 @@ fn promotion_is_in_order_and_resumes_where_it_stopped() {
         };
         done.extend(promoted(&receipt).into_iter().map(|(handle, _)| handle));
         assert_eq!(promoted(&receipt).len(), count, "of {most}");
-        assert_eq!({ opened.pending_count } as usize, waiting.len() - done.len());
+        assert_eq!(
+            { opened.pending_count } as usize,
+            waiting.len() - done.len()
+        );
     }
     refuse_open(&mut exchange);
     // First come, first in the queue.
@@ -201,7 +209,9 @@ fn an_order_that_would_cross_rests_one_tick_short_and_one_outside_the_band_leave
     let (far, _) = wait(&mut exchange, &one, Side::Ask, MARK + 899);
     post(&mut exchange, &designated, Side::Ask, MARK + 4, 3);
     // The mark falls, and the band with it.
-    edit(&mut exchange, |slab| slab.instruments[1].mark = Ticks(MARK - 60));
+    edit(&mut exchange, |slab| {
+        slab.instruments[1].mark = Ticks(MARK - 60)
+    });
     exchange.session.warp_to(210);
     let receipt = open(&mut exchange, 16);
     assert_eq!(promoted(&receipt), [(crossing, MARK + 3)]);
@@ -215,7 +225,10 @@ fn an_order_that_would_cross_rests_one_tick_short_and_one_outside_the_band_leave
         .collect();
     assert_eq!(
         gone,
-        [(expiring, cancel_reason::EXPIRED), (far, cancel_reason::OUTSIDE_BAND)]
+        [
+            (expiring, cancel_reason::EXPIRED),
+            (far, cancel_reason::OUTSIDE_BAND)
+        ]
     );
 }
 
@@ -228,13 +241,25 @@ fn a_freeze_keeps_everybody_off_the_best_levels_until_it_ends() {
     }
     open(&mut exchange, 16);
     // The two best levels are frozen: at and above the second one it waits.
-    for (ticks, waits) in [(MARK - 8, false), (MARK - 7, true), (MARK - 6, true), (MARK - 2, true)] {
+    for (ticks, waits) in [
+        (MARK - 8, false),
+        (MARK - 7, true),
+        (MARK - 6, true),
+        (MARK - 2, true),
+    ] {
         let event = post(&mut exchange, &designated, Side::Bid, ticks, 3);
-        assert_eq!(matches!(event, Event::OrderPending(_)), waits, "{ticks}: {event:?}");
+        assert_eq!(
+            matches!(event, Event::OrderPending(_)),
+            waits,
+            "{ticks}: {event:?}"
+        );
     }
     exchange.session.warp_to(203);
     let event = post(&mut exchange, &designated, Side::Bid, MARK - 6, 3);
-    assert!(matches!(event, Event::OrderPending(_)), "the last slot of the freeze");
+    assert!(
+        matches!(event, Event::OrderPending(_)),
+        "the last slot of the freeze"
+    );
     exchange.session.warp_to(204);
     let event = post(&mut exchange, &designated, Side::Bid, MARK - 6, 3);
     assert!(matches!(event, Event::OrderPlaced(_)), "{event:?}");

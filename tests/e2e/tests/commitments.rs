@@ -133,7 +133,10 @@ fn m6_the_print_of_a_committed_trade_carries_the_commitment() {
         let latest = slab.trades.iter().max_by_key(|trade| trade.number);
         latest.map(|trade| trade.commitment)
     };
-    let printed = market.exchange.session.with_slab(&market.seats[0].slab, read);
+    let printed = market
+        .exchange
+        .session
+        .with_slab(&market.seats[0].slab, read);
     let first = u32::from_le_bytes(commitment[..4].try_into().expect("four bytes"));
     assert_eq!(printed, Ok(Some(first)));
 }
@@ -142,7 +145,12 @@ fn m6_the_print_of_a_committed_trade_carries_the_commitment() {
 fn m6_three_slabs_with_commitments_fit_one_transaction() {
     let mut market = Market::open(3);
     let route = committed(&market, 10, 0);
-    assert!(route.legs().iter().all(|leg| leg.max_charge_atoms == CHARGE_MAX));
+    assert!(
+        route
+            .legs()
+            .iter()
+            .all(|leg| leg.max_charge_atoms == CHARGE_MAX)
+    );
     let session = &mut market.exchange.session;
     let table = ok(session.create_lookup_table(&route.lookup_addresses()));
     let signers = [&market.taker.wallet, &market.taker.trader];

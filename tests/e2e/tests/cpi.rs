@@ -114,7 +114,15 @@ fn x6_every_other_instruction_of_a_trader_refuses_to_be_called() {
         slab::cancel_hold(&slab_key, &key, account, hold),
         slab::release(&slab_key, &key, account, 5),
         slab::commit(&slab_key, &key, &taker.escrow, account, hold, 0, None),
-        slab::commit(&slab_key, &key, &taker.escrow, account, hold, 0, Some(&terms)),
+        slab::commit(
+            &slab_key,
+            &key,
+            &taker.escrow,
+            account,
+            hold,
+            0,
+            Some(&terms),
+        ),
     ];
     for attempt in &attempts {
         refused(
@@ -130,7 +138,12 @@ fn x6_every_other_instruction_of_a_trader_refuses_to_be_called() {
     }
     for attempt in &attempts[commits..] {
         let one = std::slice::from_ref(attempt);
-        refused(&mut exchange.session, one, &[&taker.trader], SlabError::NoHold);
+        refused(
+            &mut exchange.session,
+            one,
+            &[&taker.trader],
+            SlabError::NoHold,
+        );
     }
     ok(exchange.cancel(&maker, order, generation));
 }
@@ -146,7 +159,10 @@ fn x6_cranks_of_the_new_kinds_may_be_called_by_anyone() {
     ok(exchange.trade(&maker, slab::place(&slab_key, &key, &order)));
     order.expiry = Slot(0);
     ok(exchange.trade(&maker, slab::place(&slab_key, &key, &order)));
-    ok(exchange.trade(&maker, slab::set_dead_man(&slab_key, &key, maker.account, slot)));
+    ok(exchange.trade(
+        &maker,
+        slab::set_dead_man(&slab_key, &key, maker.account, slot),
+    ));
     exchange.session.warp_to(u64::from(slot) + 1);
     for (crank, events) in [
         (slab::expire_orders(&slab_key, 1, 64), 1),

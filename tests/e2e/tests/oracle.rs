@@ -21,6 +21,9 @@ use solana_address::Address;
 /// Number of the instrument with an oracle.
 const SPOKEN: u8 = 1;
 
+/// A way to spoil a price.
+type Spoil = fn(&mut Price);
+
 fn spoken() -> Exchange {
     let mut exchange = exchange(SlabSize::Dev);
     ok(exchange.add_instrument(&with_oracle()));
@@ -68,7 +71,12 @@ fn t3_accounts_of_another_owner_or_address_are_no_oracle() {
     let update = |slab_key: &Address, key: &Address| slab::update_mark(slab_key, key, SPOKEN);
     let slab_key = exchange.slab;
     // The right address, owned by somebody else.
-    for owner in [stranger(), Address::default(), address::SLAB, address::ROUTER] {
+    for owner in [
+        stranger(),
+        Address::default(),
+        address::SLAB,
+        address::ROUTER,
+    ] {
         price.post_at(&mut exchange.session, ORACLE, owner);
         let bad = update(&slab_key, &ORACLE);
         refused(&mut exchange.session, &[bad], &[], SlabError::WrongOracle);
@@ -99,13 +107,22 @@ fn t3_accounts_of_another_owner_or_address_are_no_oracle() {
 fn t3_forged_and_partly_verified_data_is_refused() {
     let mut exchange = spoken();
     let good = Price::now(&exchange.session, MARK);
-    let spoil: [(fn(&mut Price), SlabError); 6] = [
+    let spoil: [(Spoil, SlabError); 6] = [
         (|price| price.feed[31] ^= 1, SlabError::WrongOracle),
-        (|price| price.verification = vec![0, 5], SlabError::BadOraclePrice),
-        (|price| price.verification = vec![0, 255], SlabError::BadOraclePrice),
+        (
+            |price| price.verification = vec![0, 5],
+            SlabError::BadOraclePrice,
+        ),
+        (
+            |price| price.verification = vec![0, 255],
+            SlabError::BadOraclePrice,
+        ),
         (|price| price.verification = vec![2], SlabError::WrongOracle),
         (|price| price.ticks = 0, SlabError::BadOraclePrice),
-        (|price| price.confidence = u64::MAX, SlabError::BadOraclePrice),
+        (
+            |price| price.confidence = u64::MAX,
+            SlabError::BadOraclePrice,
+        ),
     ];
     for (spoil, why) in spoil {
         let mut price = good.clone();
@@ -122,7 +139,11 @@ fn t3_forged_and_partly_verified_data_is_refused() {
             owner: Address::new_from_array(PYTH_RECEIVER_ID),
             ..Account::default()
         };
-        exchange.session.svm.set_account(ORACLE, account).expect("an account");
+        exchange
+            .session
+            .svm
+            .set_account(ORACLE, account)
+            .expect("an account");
         let bad = slab::update_mark(&exchange.slab, &ORACLE, SPOKEN);
         refused(&mut exchange.session, &[bad], &[], SlabError::WrongOracle);
     }
@@ -137,19 +158,29 @@ fn t3_old_early_and_replayed_prices_are_refused() {
     let update = slab::update_mark(&exchange.slab, &ORACLE, SPOKEN);
     for _ in 0..2 {
         let again = [update.clone()];
-        refused(&mut exchange.session, &again, &[], SlabError::BadOraclePrice);
+        refused(
+            &mut exchange.session,
+            &again,
+            &[],
+            SlabError::BadOraclePrice,
+        );
         wait(&mut exchange.session, 1);
     }
     wait(&mut exchange.session, AGE_MAX + 5);
     let now = Price::now(&exchange.session, MARK + 1);
     let age = u64::from(AGE_MAX);
-    let spoil: [(&str, &dyn Fn(&mut Price)); 6] = [
+    type Shift<'a> = &'a dyn Fn(&mut Price);
+    let spoil: [(&str, Shift<'_>); 6] = [
         ("posted too long ago", &|price| price.posted_slot -= age + 1),
         ("posted in the future", &|price| price.posted_slot += 1),
-        ("posted beyond all slots", &|price| price.posted_slot = u64::MAX),
+        ("posted beyond all slots", &|price| {
+            price.posted_slot = u64::MAX
+        }),
         ("published too long ago", &|price| price.publish_time -= 11),
         ("published far ahead", &|price| price.publish_time += 3_601),
-        ("published before all time", &|price| price.publish_time = i64::MIN),
+        ("published before all time", &|price| {
+            price.publish_time = i64::MIN
+        }),
     ];
     for (name, spoil) in spoil {
         let mut price = now.clone();
@@ -184,7 +215,12 @@ fn t1_a_stale_mark_bars_opening_until_the_next_price() {
     ok(exchange.trade(&maker, place.clone()));
     wait(&mut exchange.session, AGE_MAX + 1);
     let stale = [place.clone()];
-    refused(&mut exchange.session, &stale, &[&maker.trader], SlabError::StaleMark);
+    refused(
+        &mut exchange.session,
+        &stale,
+        &[&maker.trader],
+        SlabError::StaleMark,
+    );
     speak(&mut exchange, MARK);
     ok(exchange.trade(&maker, place));
 }
@@ -210,7 +246,11 @@ fn plant(exchange: &mut Exchange, grid: &FundingGrid, owner: Address) -> Address
         owner,
         ..Account::default()
     };
-    exchange.session.svm.set_account(key, account).expect("an account");
+    exchange
+        .session
+        .svm
+        .set_account(key, account)
+        .expect("an account");
     key
 }
 

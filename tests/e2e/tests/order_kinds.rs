@@ -65,7 +65,9 @@ fn cancels(receipt: &Receipt) -> Vec<OrderCancelled> {
 /// Price and lots of one side, first to trade first.
 fn book(exchange: &Exchange, side: Side) -> Vec<(u32, u32)> {
     let replica = Replica::from_account(&exchange.session.data(&exchange.slab)).expect("a slab");
-    let orders = replica.book(0, side).map(|(_, order)| (order.ticks, order.lots));
+    let orders = replica
+        .book(0, side)
+        .map(|(_, order)| (order.ticks, order.lots));
     orders.collect()
 }
 
@@ -82,7 +84,9 @@ fn a_limit_order_trades_what_it_can_and_rests() {
     let order = taker.order(OrderKind::Limit, Side::Bid, MARK + 1, 8);
     let receipt = place(&mut exchange, &taker, &order);
     assert_eq!({ trade(&receipt).lots }, 5);
-    assert!(matches!(receipt.events[..], [Event::Traded(_), Event::OrderPlaced(placed)] if placed.lots == 3));
+    assert!(
+        matches!(receipt.events[..], [Event::Traded(_), Event::OrderPlaced(placed)] if placed.lots == 3)
+    );
     assert_eq!(book(&exchange, Side::Bid), [(MARK + 1, 3)]);
 }
 
@@ -193,20 +197,29 @@ fn s6_a_reduced_order_keeps_its_place_and_a_crumb_leaves() {
     let smallest = |slab: &mut flagstone_sdk::engine::Slab<'_>| {
         slab.instruments[0].order_lots_min = Lots(3);
     };
-    exchange.session.edit_slab(&slab_key, smallest).expect("a slab");
+    exchange
+        .session
+        .edit_slab(&slab_key, smallest)
+        .expect("a slab");
     let first = rest(&mut exchange, &maker, Side::Ask, MARK, 10);
     let second = rest(&mut exchange, &other, Side::Ask, MARK, 10);
     let reduce = |lots: u32, handle: Handle| {
-        slab::reduce(&slab_key, &maker.trader.pubkey(), maker.account, handle, lots)
+        slab::reduce(
+            &slab_key,
+            &maker.trader.pubkey(),
+            maker.account,
+            handle,
+            lots,
+        )
     };
-    let reduced = ok(exchange.trade(&maker, reduce(6, first)));
-    assert!(matches!(reduced.events[..], [Event::OrderReduced(event)] if event.lots == 6));
+    let reduced = ok(exchange.trade(&maker, reduce(3, first)));
+    assert!(matches!(reduced.events[..], [Event::OrderReduced(event)] if event.lots == 3));
     audit(&exchange);
-    assert_eq!(book(&exchange, Side::Ask), [(MARK, 4), (MARK, 10)]);
+    assert_eq!(book(&exchange, Side::Ask), [(MARK, 7), (MARK, 10)]);
     // Zero, too many, another's, a stale one.
     for (lots, handle, why) in [
         (0, first, SlabError::BadQuantity),
-        (5, first, SlabError::BadQuantity),
+        (8, first, SlabError::BadQuantity),
         (u32::MAX, first, SlabError::BadQuantity),
         (1, second, SlabError::NotYourOrder),
         (1, (first.0, first.1 + 1), SlabError::NoOrder),
@@ -217,14 +230,14 @@ fn s6_a_reduced_order_keeps_its_place_and_a_crumb_leaves() {
         refused(&mut exchange.session, &[bad], &[&maker.trader], why);
     }
     // Still first in the queue.
-    let receipt = ok(exchange.take(&other, Side::Bid, MARK, 1, 1));
+    let receipt = ok(exchange.take(&other, Side::Bid, MARK, 3, 3));
     assert_eq!({ trade(&receipt).fills()[0].order }, first.0);
     // Two lots would be left: less than the smallest order.
-    let receipt = ok(exchange.trade(&maker, reduce(1, first)));
+    let receipt = ok(exchange.trade(&maker, reduce(2, first)));
     let [gone] = cancels(&receipt)[..] else {
         panic!("{:?}", receipt.events)
     };
-    assert_eq!((gone.order, { gone.lots }), (first.0, 3));
+    assert_eq!((gone.order, { gone.lots }), (first.0, 4));
     assert_eq!(book(&exchange, Side::Ask), [(MARK, 10)]);
     audit(&exchange);
 }
@@ -232,9 +245,11 @@ fn s6_a_reduced_order_keeps_its_place_and_a_crumb_leaves() {
 #[test]
 fn cancel_all_by_instrument_side_and_count() {
     let (mut exchange, maker, other) = joined();
-    ok(exchange.add_instrument(&flagstone_sdk::embedded::exchange::standard_instrument(
-        flagstone_sdk::units::Ticks(MARK),
-    )));
+    ok(
+        exchange.add_instrument(&flagstone_sdk::embedded::exchange::standard_instrument(
+            flagstone_sdk::units::Ticks(MARK),
+        )),
+    );
     let mut placed = Vec::new();
     for number in 0..4 {
         for side in [Side::Bid, Side::Ask] {
@@ -276,17 +291,32 @@ fn cancel_all_by_instrument_side_and_count() {
             .map(|(_, _, handle)| *handle)
             .collect();
         let gone = cancels(&receipt);
-        assert!(gone.iter().all(|event| event.reason == cancel_reason::OWNER));
-        let gone: Vec<Handle> = gone.iter().map(|event| (event.order, event.generation)).collect();
+        assert!(
+            gone.iter()
+                .all(|event| event.reason == cancel_reason::OWNER)
+        );
+        let gone: Vec<Handle> = gone
+            .iter()
+            .map(|event| (event.order, event.generation))
+            .collect();
         assert_eq!(gone, due, "{instrument:?} {side:?} {most}");
         placed.retain(|(_, _, handle)| !gone.contains(handle));
         audit(&exchange);
     }
     assert!(placed.is_empty(), "all are gone in the end");
-    assert_eq!(book(&exchange, Side::Bid), [(MARK - 1, 2)], "another's stays");
+    assert_eq!(
+        book(&exchange, Side::Bid),
+        [(MARK - 1, 2)],
+        "another's stays"
+    );
     // Another's orders cannot be named.
     let foreign = slab::cancel_all(&slab_key, &trader, other.account, None, None, 32);
-    refused(&mut exchange.session, &[foreign], &[&maker.trader], SlabError::WrongTrader);
+    refused(
+        &mut exchange.session,
+        &[foreign],
+        &[&maker.trader],
+        SlabError::WrongTrader,
+    );
 }
 
 #[test]
@@ -295,8 +325,18 @@ fn one_cancel_all_takes_no_more_than_its_events_fit_the_log() {
     for number in 0..40 {
         rest(&mut exchange, &maker, Side::Bid, MARK - 10 - number, 2);
     }
-    let all = slab::cancel_all(&exchange.slab, &maker.trader.pubkey(), maker.account, None, None, 255);
-    let (first, second) = (ok(exchange.trade(&maker, all.clone())), ok(exchange.trade(&maker, all)));
+    let all = slab::cancel_all(
+        &exchange.slab,
+        &maker.trader.pubkey(),
+        maker.account,
+        None,
+        None,
+        255,
+    );
+    let (first, second) = (
+        ok(exchange.trade(&maker, all.clone())),
+        ok(exchange.trade(&maker, all)),
+    );
     assert_eq!((cancels(&first).len(), cancels(&second).len()), (32, 8));
     assert_eq!(book(&exchange, Side::Bid), []);
     audit(&exchange);
@@ -331,10 +371,20 @@ fn a_replacement_of_an_order_that_is_gone_changes_nothing() {
     // What cannot be placed leaves the old one where it is.
     let crossing = maker.order(OrderKind::PostOnly, Side::Ask, 0, 7);
     let bad = replace(second, &crossing);
-    refused(&mut exchange.session, &[bad], &[&maker.trader], SlabError::BadPrice);
+    refused(
+        &mut exchange.session,
+        &[bad],
+        &[&maker.trader],
+        SlabError::BadPrice,
+    );
     ok(exchange.take(&other, Side::Bid, MARK + 4, 7, 7));
     let bad = replace(second, &order);
-    refused(&mut exchange.session, &[bad], &[&maker.trader], SlabError::NoOrder);
+    refused(
+        &mut exchange.session,
+        &[bad],
+        &[&maker.trader],
+        SlabError::NoOrder,
+    );
 }
 
 #[test]
@@ -350,7 +400,12 @@ fn a_dead_mans_orders_are_a_strangers_to_cancel_after_his_slot() {
     refused(&mut exchange.session, &dead, &[], SlabError::NotDeadMan);
     let set = |slot| slab::set_dead_man(&slab_key, &trader, maker.account, slot);
     let past = [set(slot - 1)];
-    refused(&mut exchange.session, &past, &[&maker.trader], SlabError::Expired);
+    refused(
+        &mut exchange.session,
+        &past,
+        &[&maker.trader],
+        SlabError::Expired,
+    );
     let receipt = ok(exchange.trade(&maker, set(slot + 2)));
     assert!(matches!(receipt.events[..], [Event::DeadManSet(event)] if event.slot == slot + 2));
     exchange.session.warp_to(u64::from(slot) + 2);
@@ -361,7 +416,10 @@ fn a_dead_mans_orders_are_a_strangers_to_cancel_after_his_slot() {
         let [gone] = cancels(&receipt)[..] else {
             panic!("{:?}", receipt.events)
         };
-        assert_eq!((gone.side, gone.reason), (side as u8, cancel_reason::DEAD_MAN));
+        assert_eq!(
+            (gone.side, gone.reason),
+            (side as u8, cancel_reason::DEAD_MAN)
+        );
         exchange.session.warp_to(exchange.session.slot() + 1);
     }
     audit(&exchange);
@@ -384,7 +442,10 @@ fn expired_orders_are_removed_by_a_stranger_and_others_stay() {
     }
     let slab_key = exchange.slab;
     let expire = |first, count| [slab::expire_orders(&slab_key, first, count)];
-    assert_eq!(ok(exchange.session.send(&expire(1, 64), &[])).events.len(), 0);
+    assert_eq!(
+        ok(exchange.session.send(&expire(1, 64), &[])).events.len(),
+        0
+    );
     exchange.session.warp_to(u64::from(slot) + 3);
     // From any index: none is out of range.
     for (first, count) in [(0, 0), (u32::MAX, 64), (0, 1), (100_000, u16::MAX)] {
@@ -394,7 +455,10 @@ fn expired_orders_are_removed_by_a_stranger_and_others_stay() {
     let receipt = ok(exchange.session.send(&expire(0, u16::MAX), &[]));
     let gone = cancels(&receipt);
     assert_eq!(gone.len(), 2);
-    assert!(gone.iter().all(|event| event.reason == cancel_reason::EXPIRED));
+    assert!(
+        gone.iter()
+            .all(|event| event.reason == cancel_reason::EXPIRED)
+    );
     assert_eq!(book(&exchange, Side::Bid).len(), 2);
     audit(&exchange);
 }

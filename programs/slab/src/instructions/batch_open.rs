@@ -33,7 +33,10 @@ pub fn run(ctx: &mut Context<Crank>, instrument: u8, most: u8) -> Result<()> {
 }
 
 /// Takes the next item when it is the one that is wanted.
-fn next_if<'a, T>(items: &mut core::slice::Iter<'a, T>, wanted: impl Fn(&T) -> bool) -> Option<&'a T> {
+fn next_if<'a, T>(
+    items: &mut core::slice::Iter<'a, T>,
+    wanted: impl Fn(&T) -> bool,
+) -> Option<&'a T> {
     let next = items.as_slice().first().filter(|item| wanted(item));
     next.inspect(|_| {
         items.next();
