@@ -16,6 +16,9 @@ use solana_signer::Signer;
 
 type Handle = (u32, u32);
 
+/// A way to spoil an order.
+type Spoil = fn(&mut Place);
+
 fn joined() -> (Exchange, Member) {
     let mut exchange = exchange(SlabSize::Dev);
     let member = ok(exchange.join(100_000 * QUOTE, 50_000 * QUOTE));
@@ -145,7 +148,7 @@ fn a_failing_part_undoes_all_of_it() {
     let (mut exchange, member) = joined();
     let first = update(&exchange, &member, &[], &quotes(&member, 4, 20));
     let old = handles(&ok(exchange.trade(&member, first)));
-    let spoil: [(fn(&mut Place), SlabError); 5] = [
+    let spoil: [(Spoil, SlabError); 5] = [
         (|order| order.ticks.0 = 0, SlabError::BadPrice),
         (|order| order.lots.0 = 0, SlabError::BadQuantity),
         (|order| order.reduce_only = true, SlabError::NotReducing),
