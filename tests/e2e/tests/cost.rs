@@ -37,7 +37,7 @@ fn a_sync_with_nothing_new_is_little_more_than_its_system_calls() {
         receipt.compute_units
     );
     assert!(
-        receipt.compute_units < 520 + calls,
+        receipt.compute_units < 480 + calls,
         "{} CU",
         receipt.compute_units
     );
