@@ -24,7 +24,10 @@ impl Slab<'_> {
     ///
     /// # Errors
     /// [`SlabError::NoAccount`], [`SlabError::WrongTrader`];
-    /// [`SlabError::ReleaseTooLarge`] for zero or more than may leave now.
+    /// [`SlabError::ReleaseTooLarge`] for zero or more than may leave now, or
+    /// when less than the deposit that opens an account would be left: that
+    /// stays until everything leaves, from an account that holds nothing else
+    /// (rule T6).
     pub fn release(
         &mut self,
         trader: &Key,
@@ -40,6 +43,12 @@ impl Slab<'_> {
         }
         let amount = i64::try_from(amount_atoms).map_err(|_| SlabError::AmountOverflow)?;
         let account = &mut self.accounts[index];
+        // What may leave is at most the cash.
+        let left = (account.cash_atoms - amount).unsigned_abs();
+        let busy = account.positions_count > 0 || account.holds_count > 0;
+        if left < self.header.account_deposit_min_atoms && (left > 0 || busy) {
+            return Err(SlabError::ReleaseTooLarge);
+        }
         let profit_before = account.profit_atoms();
         account.cash_atoms -= amount;
         account.released_total_atoms = account

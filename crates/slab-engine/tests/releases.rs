@@ -203,3 +203,19 @@ fn x6_only_the_accounts_own_trader_releases_and_never_nothing() {
     exchange.release(1, 1_000_000_000).unwrap();
     exchange.audit();
 }
+
+#[test]
+fn t6_the_deposit_that_opened_an_account_leaves_last() {
+    let mut exchange = Exchange::new(&params(), 1);
+    exchange.slab().header.account_deposit_min_atoms = 1_000;
+    exchange.open(5_000);
+    assert_eq!(exchange.release(2, 4_001), Err(SlabError::ReleaseTooLarge));
+    assert_eq!(exchange.release(2, 4_000), Ok(1_000));
+    // Not with an order or a position, and not in part.
+    let order = exchange.post(2, Bid, 1_000, 1).unwrap();
+    assert_eq!(exchange.release(2, 900), Err(SlabError::ReleaseTooLarge));
+    exchange.cancel(2, order).unwrap();
+    assert_eq!(exchange.release(2, 1), Err(SlabError::ReleaseTooLarge));
+    assert_eq!(exchange.release(2, 1_000), Ok(0));
+    exchange.audit();
+}
