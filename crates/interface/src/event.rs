@@ -243,6 +243,8 @@ events! {
     }
     /// A deficit was allocated to the slab's profits.
     DeficitAllocated = 21 {
+        /// Account whose debt it was.
+        account: u16,
         /// Amount, in atoms.
         deficit_atoms: u64,
         /// Haircut index afterwards.

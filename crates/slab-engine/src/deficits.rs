@@ -235,6 +235,7 @@ impl Slab<'_> {
         Ok(DeficitAllocated {
             tag: DeficitAllocated::TAG,
             seq: 0,
+            account: allocation.account as u16,
             deficit_atoms,
             haircut_index: self.header.haircut_index,
         })
