@@ -91,6 +91,7 @@ impl Slab<'_> {
     /// [`SlabError::NoAccount`], [`SlabError::WrongRecord`];
     /// [`SlabError::BadTicket`], also before the ticket has expired;
     /// [`SlabError::StaleMark`], [`SlabError::Healthy`];
+    /// [`SlabError::BadInstrument`] when the instrument bars liquidation;
     /// [`SlabError::BadDeleverage`] for counterparts that are not what they
     /// have to be.
     #[inline(never)]
@@ -108,10 +109,8 @@ impl Slab<'_> {
         }
         let position = self.open_position(account, ticket.instrument)?;
         self.before_measuring(account, position, slot)?;
+        self.check_liquidatable(ticket.instrument, slot)?;
         let instrument = &self.instruments[ticket.instrument as usize];
-        if !instrument.is_fresh(slot) {
-            return Err(SlabError::StaleMark);
-        }
         let health = self.health(account, None);
         if !health.is_liquidatable() {
             return Err(SlabError::Healthy);

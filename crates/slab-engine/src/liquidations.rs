@@ -120,13 +120,7 @@ impl Slab<'_> {
         self.check_keeper(call)?;
         let position = self.open_position(account, ticket.instrument)?;
         self.before_measuring(account, position, slot)?;
-        let instrument = &self.instruments[ticket.instrument as usize];
-        if !instrument.is_fresh(slot) {
-            return Err(SlabError::StaleMark);
-        }
-        if instrument.rules.liquidation_fee.0 == 0 {
-            return Err(SlabError::BadInstrument);
-        }
+        self.check_liquidatable(ticket.instrument, slot)?;
         let held = self.positions[position].lots;
         let side = if held.0 > 0 { Side::Ask } else { Side::Bid };
         self.clear_the_way(call, side, slot, done)?;

@@ -84,6 +84,25 @@ impl Warrant<'_> {
 }
 
 impl Slab<'_> {
+    /// Checks that positions in an instrument can be closed by ticket now, be
+    /// it against the book or against counterparts.
+    ///
+    /// # Errors
+    /// [`SlabError::StaleMark`]; [`SlabError::BadInstrument`] when the
+    /// instrument bars liquidation.
+    pub(crate) fn check_liquidatable(&self, instrument: u8, slot: Slot) -> Result<()> {
+        let instrument = &self.instruments[instrument as usize];
+        if !instrument.is_fresh(slot) {
+            return Err(SlabError::StaleMark);
+        }
+        // No fee is how terms say so: an instrument without an oracle has none,
+        // because its mark could be pushed through the book.
+        if instrument.rules.liquidation_fee.0 == 0 {
+            return Err(SlabError::BadInstrument);
+        }
+        Ok(())
+    }
+
     /// Counts lots closed under a ticket.
     pub(crate) fn use_ticket(
         &mut self,
