@@ -12,11 +12,20 @@
 //! many aggressive trades of others, each with its fee. An entry counts for the
 //! batch window, by time, in which it was last used, and for the slot after
 //! it, so that a sandwich cannot straddle the end of a window.
+//!
+//! A position that is closed in between takes nothing with it: the next one of
+//! the same account and instrument looks for its predecessor's entry. A window's
+//! first use of an entry moves it to the front of the ring, so windows lie in
+//! the ring in their order, and looking back ends where they are over.
 
 use crate::Slab;
 use crate::layout::LedgerEntry;
 use flagstone_interface::slab::PoolId;
 use flagstone_units::{Side, Slot, mul_ppm_ceil};
+
+/// Entries that the first aggression of a position looks back at: forgetting an
+/// earlier position takes as many aggressive trades of others within a window.
+const LOOK_BACK_MAX: u32 = 512;
 
 impl Slab<'_> {
     /// Notes an aggressive trade and returns the tax that is due now, in atoms.
@@ -53,24 +62,29 @@ impl Slab<'_> {
     #[inline(never)]
     fn aggressor_entry(&mut self, position: u32, slot: Slot) -> u32 {
         let window = self.header.batch_window(slot).unwrap_or(0);
-        let at = self.positions[position].aggressor;
-        if at != 0 {
-            let entry = &mut self.ledger[at];
-            if entry.position == position {
-                let lasts = entry.batch_epoch == window || slot.0 <= entry.slot.0 + 1;
-                if lasts {
-                    // Carried over, it counts for this window like any leg of it.
-                    entry.batch_epoch = window;
-                } else {
-                    *entry = LedgerEntry {
-                        position,
-                        batch_epoch: window,
-                        ..LedgerEntry::default()
-                    };
-                }
-                return at;
-            }
+        let mut at = self.positions[position].aggressor;
+        if at == 0 {
+            at = self.left_behind(position, window);
+        } else if self.ledger[at].position != position {
+            at = 0;
         }
+        if at != 0 && self.ledger[at].batch_epoch == window {
+            self.ledger[at].position = position;
+            self.positions[position].aggressor = at;
+            return at;
+        }
+        let carried = at != 0 && slot.0 <= self.ledger[at].slot.0.saturating_add(1);
+        // Carried over, it counts for this window like any leg of it.
+        let entry = LedgerEntry {
+            batch_epoch: window,
+            position,
+            owner: self.aggressor(position),
+            ..if carried {
+                self.ledger[at]
+            } else {
+                LedgerEntry::default()
+            }
+        };
         let at = self.header.ledger_next + 1;
         let pool = &mut self.header.pools[PoolId::Ledger as usize];
         self.header.ledger_next = if at == pool.capacity { 0 } else { at };
@@ -78,13 +92,43 @@ impl Slab<'_> {
             pool.high_water += 1;
             pool.live += 1;
         }
-        self.ledger[at] = LedgerEntry {
-            position,
-            batch_epoch: window,
-            ..LedgerEntry::default()
-        };
+        self.ledger[at] = entry;
         self.positions[position].aggressor = at;
         at
+    }
+
+    /// Whom an entry is about: account, the low bits of its generation, and
+    /// instrument.
+    fn aggressor(&self, position: u32) -> u32 {
+        let position = &self.positions[position];
+        let generation = self.accounts[u32::from(position.account)].generation;
+        u32::from(position.account) << 16
+            | (generation & 0xff) << 8
+            | u32::from(position.instrument)
+    }
+
+    /// The latest entry, of this window or the one before, that an earlier
+    /// position of the same account and instrument left; 0 when there is none.
+    #[cold]
+    #[inline(never)]
+    fn left_behind(&self, position: u32, window: u32) -> u32 {
+        let owner = self.aggressor(position);
+        let used = self.header.pool(PoolId::Ledger).high_water;
+        let mut at = self.header.ledger_next;
+        for _ in 0..used.min(LOOK_BACK_MAX) {
+            if at == 0 {
+                at = used;
+            }
+            let entry = &self.ledger[at];
+            if entry.batch_epoch.saturating_add(1) < window {
+                break;
+            }
+            if entry.owner == owner {
+                return at;
+            }
+            at -= 1;
+        }
+        0
     }
 }
 

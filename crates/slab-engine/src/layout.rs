@@ -448,9 +448,10 @@ assert_layout!(Trade, 40);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct LedgerEntry {
-    /// Batch; an entry of an earlier batch counts as empty.
+    /// Batch window in which it was last used; one of an earlier window counts
+    /// as empty, but for the slot after its latest aggression.
     pub batch_epoch: u32,
-    /// Position that uses it.
+    /// Position that uses it, or did.
     pub position: u32,
     /// Lots bought.
     pub buy_lots: u32,
@@ -464,8 +465,9 @@ pub struct LedgerEntry {
     pub tax_atoms: u64,
     /// Slot of the latest aggression.
     pub slot: Slot,
-    /// Reserved; zero.
-    pub padding: u32,
+    /// Whom it is about, beyond the life of the position: account (high half),
+    /// low byte of its generation, instrument (low byte).
+    pub owner: u32,
 }
 assert_layout!(LedgerEntry, 48);
 

@@ -4,9 +4,11 @@
 mod common;
 
 use common::crash::crash_params;
-use common::Exchange;
+use common::{Exchange, ioc, params, small};
 use flagstone_slab_engine::SlabError;
-use flagstone_units::Ppm;
+use flagstone_slab_engine::instruments::InstrumentParams;
+use flagstone_slab_engine::layout::Rules;
+use flagstone_units::{Ppm, Side::Ask, Side::Bid, Slot};
 
 const RICH: u64 = 1_000_000_000;
 
@@ -27,4 +29,36 @@ fn lq5_an_instrument_without_a_fee_bars_deleveraging() {
         Some(SlabError::BadInstrument)
     );
     exchange.audit_all();
+}
+
+/// Inventory that is sold out and bought back is a round trip like any other,
+/// though the position was gone in between.
+#[test]
+fn m11_a_round_trip_through_nothing_is_taxed() {
+    let params = InstrumentParams {
+        rules: Rules {
+            round_trip_tax: Ppm(500_000),
+            ..Rules::default()
+        },
+        ..params()
+    };
+    for inventory in [9, 10, 11] {
+        let mut exchange = Exchange::with(small());
+        exchange.slab().add_instrument(&params, Slot(100)).unwrap();
+        for _ in 0..3 {
+            exchange.open(RICH);
+        }
+        exchange.slab().header.batch_slots = 10;
+        // Bought long before.
+        exchange.post(3, Ask, 1_000, inventory).unwrap();
+        exchange.ioc(2, Bid, 1_000, inventory).unwrap();
+        exchange.slot += 50;
+        exchange.post(1, Bid, 1_010, 10).unwrap();
+        let sold = exchange.take(&ioc(2, Ask, 1_010, 10)).unwrap();
+        assert_eq!({ sold.tax_atoms }, 0);
+        exchange.post(1, Ask, 1_000, 10).unwrap();
+        let bought = exchange.take(&ioc(2, Bid, 1_000, 10)).unwrap();
+        assert_eq!({ bought.tax_atoms }, 50, "inventory {inventory}");
+        exchange.audit();
+    }
 }

@@ -59,7 +59,6 @@ impl Reference {
         match self.own(account, handle) {
             Ok(_) => {
                 let gone = self.withdraw(handle);
-                self.forget();
                 Ok(gone)
             }
             Err(SlabError::NoOrder) => Ok(None),
@@ -85,7 +84,6 @@ impl Reference {
         }
         if order.lots - lots < self.markets[number].params.order_lots_min.0 {
             let gone = self.withdraw(handle).ok_or(SlabError::NoOrder)?;
-            self.forget();
             return Ok((gone, true));
         }
         let market = &mut self.markets[number];
@@ -104,13 +102,10 @@ impl Reference {
         let (market, ..) = self.own(order.account, handle)?;
         // The old one may rest in another market than the new one.
         let before = self.markets[market].clone();
-        let aggression = self.people.clone();
         let gone = self.withdraw(handle).ok_or(SlabError::NoOrder)?;
-        self.forget();
         let placed = self.place_last(order, slot);
         if placed.is_err() {
             self.markets[market] = before;
-            self.people = aggression;
         }
         placed.map(|deed| (gone, deed))
     }
@@ -135,7 +130,6 @@ impl Reference {
             }
             gone.extend(self.withdraw(order.handle).map(|lots| (order.handle, lots)));
         }
-        self.forget();
         gone
     }
 
@@ -169,7 +163,6 @@ impl Reference {
             .iter()
             .filter_map(|order| Some((order.handle, self.withdraw(order.handle)?)))
             .collect();
-        self.forget();
         gone
     }
 }

@@ -19,8 +19,6 @@ pub struct Person {
     pub positions: BTreeMap<usize, (i128, i128)>,
     /// What a lot had paid of funding when the account last did.
     pub funding_seen: BTreeMap<usize, i128>,
-    /// Place of its entry in the ring of aggressors, by market.
-    pub aggression: BTreeMap<usize, usize>,
     /// Designated liquidity provider.
     pub designated: bool,
     pub dead_man: u32,

@@ -439,7 +439,6 @@ impl Reference {
         let market = self.holds[at].market;
         let paid = self.end(at, slot, |model, piece| model.let_go(market, piece));
         self.holds.remove(at);
-        self.forget();
         paid
     }
 

@@ -164,7 +164,6 @@ impl Reference {
             (self.people, self.till) = (people, till);
             self.holds = holds;
         }
-        self.forget();
         result
     }
 

@@ -41,45 +41,34 @@ impl Reference {
         }
     }
 
-    /// Where the account's entry is: the one that its position knows, unless
-    /// another took its place; empty when its window is over.
+    /// Where the account's entry of this window is: at the front of the ring if
+    /// it is the first, with what may be carried over from the last one.
     fn entry(&mut self, owner: (u32, usize), window: u32, slot: u32) -> usize {
-        let fresh = Aggression {
-            owner,
-            window,
-            sums: Default::default(),
-            taxed: 0,
-            slot: 0,
-        };
-        let known = self.person(owner.0).aggression.get(&owner.1).copied();
-        if let Some(at) = known.filter(|at| self.till.ring[*at].owner == owner) {
-            let entry = &mut self.till.ring[at];
-            if entry.window != window && slot > entry.slot + 1 {
-                *entry = fresh;
-            }
-            // It counts for the window in which it was last used.
-            entry.window = window;
+        let known = self
+            .till
+            .ring
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.owner == owner);
+        let latest = known.max_by_key(|(_, entry)| entry.window);
+        if let Some((at, _)) = latest.filter(|(_, entry)| entry.window == window) {
             return at;
         }
+        let carried = latest.filter(|(_, entry)| slot <= entry.slot + 1);
+        let entry = Aggression {
+            owner,
+            window,
+            sums: carried.map(|(_, entry)| entry.sums).unwrap_or_default(),
+            taxed: carried.map_or(0, |(_, entry)| entry.taxed),
+            slot: 0,
+        };
         let at = self.till.ring_next;
         self.till.ring_next = (at + 1) % self.limits.ring;
         if at == self.till.ring.len() {
-            self.till.ring.push(fresh);
+            self.till.ring.push(entry);
         } else {
-            self.till.ring[at] = fresh;
+            self.till.ring[at] = entry;
         }
-        self.person_mut(owner.0).aggression.insert(owner.1, at);
         at
-    }
-
-    /// A position that is gone takes its entry with it.
-    pub(super) fn forget(&mut self) {
-        for account in 1..=self.people.len() as u32 {
-            let known = self.person(account).aggression.keys();
-            let gone = known.filter(|market| !self.uses_position(account, **market));
-            for market in gone.copied().collect::<Vec<_>>() {
-                self.person_mut(account).aggression.remove(&market);
-            }
-        }
     }
 }
