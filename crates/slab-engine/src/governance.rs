@@ -142,7 +142,10 @@ impl Slab<'_> {
     /// the number that comes next.
     ///
     /// # Errors
-    /// [`SlabError::BadInstrument`] for a parameter out of range,
+    /// [`SlabError::BadInstrument`] for a parameter out of range, and for an
+    /// instrument with an oracle in a slab of instruments without, or the other
+    /// way round: margin is one for all, and a profit at a mark that can be
+    /// pushed through the book must carry nothing that an oracle marks.
     /// [`SlabError::InstrumentsFull`] when all are taken,
     /// [`SlabError::OutsideRegistry`] when the entry does not allow it or not yet.
     pub fn add_registered(
@@ -152,10 +155,15 @@ impl Slab<'_> {
         slot: Slot,
     ) -> Result<u8> {
         let number = self.add_instrument(params, slot)?;
-        if describes(entry, &params.facts(), slot) && admits(entry, &params.terms()) {
+        if !describes(entry, &params.facts(), slot) || !admits(entry, &params.terms()) {
+            return Err(SlabError::OutsideRegistry);
+        }
+        // All that came before are of one kind.
+        let (first, added) = (self.instrument(0)?, self.instrument(number)?);
+        if first.has_oracle() == added.has_oracle() {
             Ok(number)
         } else {
-            Err(SlabError::OutsideRegistry)
+            Err(SlabError::BadInstrument)
         }
     }
 

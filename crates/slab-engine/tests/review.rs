@@ -4,6 +4,7 @@
 mod common;
 
 use common::crash::crash_params;
+use common::registry::{entry, with_oracle as oracle_params};
 use common::{Exchange, ioc, params, small};
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::instruments::InstrumentParams;
@@ -60,5 +61,29 @@ fn m11_a_round_trip_through_nothing_is_taxed() {
         let bought = exchange.take(&ioc(2, Bid, 1_000, 10)).unwrap();
         assert_eq!({ bought.tax_atoms }, 50, "inventory {inventory}");
         exchange.audit();
+    }
+}
+
+/// Two accounts of one owner could push a mark that the book makes: the profit
+/// of one would carry a position that the oracle marks, the loss of the other
+/// cannot be liquidated, and what the position loses would be owed by nobody.
+#[test]
+fn x10_marks_of_the_book_and_of_an_oracle_do_not_share_a_slab() {
+    let book = params();
+    for oracle_first in [true, false] {
+        let mut exchange = Exchange::with(small());
+        let mut both = [oracle_params(), book];
+        if !oracle_first {
+            both.reverse();
+        }
+        let mut added = both.map(|params| {
+            exchange.run(|slab| slab.add_registered(&params, &entry(&params), Slot(100)))
+        });
+        assert_eq!(added[0], Ok(0));
+        assert_eq!(added[1], Err(SlabError::BadInstrument));
+        // One of its kind may follow.
+        let params = both[0];
+        added[1] = exchange.run(|slab| slab.add_registered(&params, &entry(&params), Slot(100)));
+        assert_eq!(added[1], Ok(1));
     }
 }
