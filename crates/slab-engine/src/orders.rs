@@ -240,6 +240,10 @@ impl Slab<'_> {
             }
         }
         if lots < smallest {
+            if !placed.traded {
+                // What the order may reduce is less than may rest.
+                return Err(SlabError::NotReducing);
+            }
             self.drop_position_if_empty(position);
             return Ok(placed);
         }

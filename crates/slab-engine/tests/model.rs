@@ -27,7 +27,8 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
 #[test]
 fn s6_m1_m3_a_crowded_exchange_follows_the_model() {
     let ops = from_environment("FLAGSTONE_MODEL_OPS", 200_000);
-    let seed = from_environment("FLAGSTONE_MODEL_SEED", 1);
+    // Not every seed meets a commit beyond the largest position.
+    let seed = from_environment("FLAGSTONE_MODEL_SEED", 2);
     let seen = Run::new(crowded()).long(seed, ops, 64);
     println!("{seen:#?}");
     // A run that never meets a case proves nothing about it.

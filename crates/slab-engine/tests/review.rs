@@ -5,11 +5,12 @@ mod common;
 
 use common::crash::crash_params;
 use common::registry::{entry, with_oracle as oracle_params};
-use common::{Exchange, ioc, params, small};
+use common::{Exchange, ioc, params, post_only, small};
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::layout::Rules;
-use flagstone_units::{Ppm, Side::Ask, Side::Bid, Slot};
+use flagstone_slab_engine::orders::Place;
+use flagstone_units::{Lots, Ppm, Side::Ask, Side::Bid, Slot};
 
 const RICH: u64 = 1_000_000_000;
 
@@ -86,4 +87,21 @@ fn x10_marks_of_the_book_and_of_an_oracle_do_not_share_a_slab() {
         added[1] = exchange.run(|slab| slab.add_registered(&params, &entry(&params), Slot(100)));
         assert_eq!(added[1], Ok(1));
     }
+}
+
+/// Once it was accepted, and nothing came to rest.
+#[test]
+fn s6_an_order_that_may_reduce_less_than_may_rest_is_refused() {
+    let mut params = params();
+    params.order_lots_min = Lots(10);
+    let mut exchange = Exchange::new(&params, 2);
+    exchange.post(1, Ask, 1_000, 25).unwrap();
+    exchange.ioc(2, Bid, 1_000, 25).unwrap();
+    exchange.post(2, Ask, 1_050, 16).unwrap();
+    let order = Place {
+        reduce_only: true,
+        ..post_only(2, Ask, 1_040, 10)
+    };
+    assert_eq!(exchange.place(&order).err(), Some(SlabError::NotReducing));
+    exchange.audit();
 }

@@ -222,11 +222,13 @@ impl Reference {
 
         let mut deed = Deed::default();
         let mut left = terms.lots;
+        let mut met = false;
         if self.crosses(&terms) {
             match order.kind {
                 OrderKind::PostOnly => return Err(SlabError::WouldCross),
                 OrderKind::PostOnlySlide => self.slide(&mut terms)?,
                 _ => {
+                    met = true;
                     left = self.sweep(&terms, slot, &mut deed)?;
                     self.tax(&terms, slot, &mut deed);
                     self.settle_taker(&terms, slot, &mut deed)?;
@@ -238,6 +240,9 @@ impl Reference {
         if left >= self.markets[terms.market].params.order_lots_min.0 && !stuck {
             needs = self.check_open(&terms, left, later)?;
             self.post(&terms, order, left, slot, &mut deed)?;
+        } else if !met {
+            // Nothing traded and nothing may rest: it has done nothing.
+            return Err(SlabError::NotReducing);
         }
         Ok((deed, needs))
     }
