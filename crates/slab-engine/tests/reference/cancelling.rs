@@ -159,10 +159,8 @@ impl Reference {
         });
         due.sort_by_key(|order| order.handle.0);
         due.truncate(32);
-        let gone = due
-            .iter()
+        due.iter()
             .filter_map(|order| Some((order.handle, self.withdraw(order.handle)?)))
-            .collect();
-        gone
+            .collect()
     }
 }
