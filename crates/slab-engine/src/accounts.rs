@@ -24,6 +24,11 @@ pub const CASH_ATOMS_MAX: u64 = 1 << 61;
 /// a day.
 pub const IDLE_SLOTS: Slot = Slot(216_000);
 
+/// Whether an account has not been used for so long that anyone may close it.
+pub(crate) fn is_idle(account: &SlabAccount, slot: Slot) -> bool {
+    slot.saturating_sub(account.touched_slot) >= IDLE_SLOTS
+}
+
 /// What [`Slab::sync`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Synced {
@@ -149,7 +154,10 @@ impl Slab<'_> {
         // What pays an older loss is lost, not principal. Profit stays as it was.
         let principal = atoms.saturating_sub(debt);
         account.principal_atoms = account.principal_atoms.saturating_add(principal);
-        account.touched_slot = slot;
+        // Crumbs do not keep an account from being idle.
+        if atoms >= self.header.account_deposit_min_atoms {
+            account.touched_slot = slot;
+        }
         self.header.deposits_total.add(atoms);
         self.note_debt(index, debt);
         Ok(())
@@ -179,8 +187,8 @@ impl Slab<'_> {
         if !account.is_bound(index, address, escrow) {
             return Err(SlabError::NotBound);
         }
-        let idle = slot.saturating_sub(account.touched_slot) >= IDLE_SLOTS;
-        if !idle && !signer.is_some_and(|signer| key_eq(signer, &account.trader)) {
+        if !is_idle(account, slot) && !signer.is_some_and(|signer| key_eq(signer, &account.trader))
+        {
             return Err(SlabError::WrongTrader);
         }
         if escrow.frozen != 0 {

@@ -430,7 +430,9 @@ impl Slab<'_> {
         let change = stored.trade(taker.side, swept.lots, swept.notional_atoms);
         self.settle_cash_apart(taker.account, change.realised_atoms, taker.slot)?;
         self.finish_taker(taker, swept, &change, 0)?;
-        let equity = self.health(taker.account, None).equity_atoms.max(0) as u64;
+        // A profit at a stale mark pays no keeper.
+        let health = self.health_at(taker.account, None, taker.slot);
+        let equity = health.equity_atoms.max(0) as u64;
         let rules = &self.instruments[taker.instrument as usize].rules;
         let fee = mul_ppm_ceil(swept.notional_atoms, rules.liquidation_fee.0).min(equity);
         let mut reward = 0;

@@ -8,8 +8,10 @@
 //! Unrealised profit counts nothing here, unrealised loss counts in full, and
 //! so does what a position can have lost since its mark went stale.
 
+use crate::accounts::is_idle;
 use crate::{Result, Slab, SlabError};
 use flagstone_interface::Key;
+use flagstone_interface::router::Escrow;
 use flagstone_units::{Slot, notional_atoms};
 
 /// Slots between realising a profit and releasing it: about four minutes.
@@ -42,13 +44,67 @@ impl Slab<'_> {
             return Err(SlabError::ReleaseTooLarge);
         }
         let amount = i64::try_from(amount_atoms).map_err(|_| SlabError::AmountOverflow)?;
-        let account = &mut self.accounts[index];
+        let account = &self.accounts[index];
         // What may leave is at most the cash.
         let left = (account.cash_atoms - amount).unsigned_abs();
         let busy = account.positions_count > 0 || account.holds_count > 0;
         if left < self.header.account_deposit_min_atoms && (left > 0 || busy) {
             return Err(SlabError::ReleaseTooLarge);
         }
+        self.pay_out(index, amount, slot)
+    }
+
+    /// Releases what little an idle account still has: less than the deposit
+    /// that opens one, and nothing else. Anyone may have it sent home, so that
+    /// the account can be closed once the Router has paid it (rule T6).
+    ///
+    /// Returns the amount; `None` when the account is none of the kind, and
+    /// then nothing has changed.
+    ///
+    /// # Errors
+    /// [`SlabError::NoAccount`]; [`SlabError::NotBound`];
+    /// [`SlabError::ReleaseTooLarge`] while a deficit bars releases.
+    pub fn release_crumbs(
+        &mut self,
+        index: u32,
+        address: &Key,
+        escrow: &Escrow,
+        slot: Slot,
+    ) -> Result<Option<u64>> {
+        let account = self.open_account_at(index)?;
+        if !account.is_bound(index, address, escrow) {
+            return Err(SlabError::NotBound);
+        }
+        let holds_nothing = account.positions_count == 0
+            && account.orders_count == 0
+            && account.holds_count == 0
+            && escrow.frozen == 0;
+        let least = self.header.account_deposit_min_atoms;
+        let few = account.cash_atoms > 0 && account.cash_atoms.unsigned_abs() < least;
+        if !few || !holds_nothing || !is_idle(account, slot) {
+            return Ok(None);
+        }
+        self.touch(index)?;
+        let (cash, touched) = (
+            self.accounts[index].cash_atoms,
+            self.accounts[index].touched_slot,
+        );
+        if cash <= 0 {
+            return Ok(None);
+        }
+        if cash.unsigned_abs() > self.releasable_atoms(index, slot) {
+            return Err(SlabError::ReleaseTooLarge);
+        }
+        self.pay_out(index, cash, slot)?;
+        // It stays idle: nobody used it.
+        self.accounts[index].touched_slot = touched;
+        Ok(Some(cash.unsigned_abs()))
+    }
+
+    /// Moves cash towards the escrow and returns what is left.
+    fn pay_out(&mut self, index: u32, amount: i64, slot: Slot) -> Result<i64> {
+        let amount_atoms = amount.unsigned_abs();
+        let account = &mut self.accounts[index];
         let profit_before = account.profit_atoms();
         account.cash_atoms -= amount;
         account.released_total_atoms = account

@@ -75,7 +75,8 @@ impl Slab<'_> {
         if self.header.root_page_next == 0 {
             self.start_root(slot);
         }
-        for _ in 0..pages_max {
+        // At least one: a root that is begun costs whoever trades meanwhile.
+        for _ in 0..pages_max.max(1) {
             let page = self.header.root_page_next;
             if page > self.header.root_pages_next {
                 break;

@@ -219,3 +219,34 @@ fn t6_the_deposit_that_opened_an_account_leaves_last() {
     assert_eq!(exchange.release(2, 1_000), Ok(0));
     exchange.audit();
 }
+
+#[test]
+fn t6_crumbs_hold_no_slot() {
+    let mut exchange = Exchange::new(&params(), 1);
+    exchange.slab().header.account_deposit_min_atoms = 1_000;
+    exchange.open(5_000);
+    assert_eq!(exchange.release(2, 5_000), Ok(0));
+    exchange.pay_released(2);
+    // An atom a day, so that the account is never empty and never idle.
+    let crumbs = |exchange: &mut Exchange| {
+        let (slot, escrow) = (Slot(exchange.slot), exchange.escrows[1]);
+        exchange.run(|slab| slab.release_crumbs(2, &key_of(9, 2), &escrow, slot))
+    };
+    exchange.slot += 200_000;
+    assert_eq!(exchange.deposit(2, 1), Ok(1));
+    assert_eq!(crumbs(&mut exchange), Ok(None));
+    exchange.slot += 16_000;
+    assert_eq!(exchange.deposit(2, 1), Ok(1));
+    assert_eq!(crumbs(&mut exchange), Ok(Some(2)));
+    assert_eq!(exchange.pay_released(2), 2);
+    let (slot, escrow) = (Slot(exchange.slot), exchange.escrows[1]);
+    let closed = exchange.run(|slab| slab.close_account(None, 2, &key_of(9, 2), &escrow, slot));
+    assert_eq!(closed, Ok(()));
+    // A rich account is nobody's to close.
+    exchange.slot += 300_000;
+    let escrow = exchange.escrows[0];
+    let slot = Slot(exchange.slot);
+    let rich = exchange.run(|slab| slab.release_crumbs(1, &key_of(9, 1), &escrow, slot));
+    assert_eq!(rich, Ok(None));
+    exchange.audit();
+}

@@ -1,7 +1,7 @@
 use crate::access::{EscrowAccount, SlabAccount, current_slot, fail, require_top_level};
 use crate::log;
 use anchor_lang::prelude::*;
-use flagstone_interface::event::AccountClosed;
+use flagstone_interface::event::{AccountClosed, Released};
 
 /// Accounts of `close_account`.
 #[derive(Accounts)]
@@ -33,6 +33,22 @@ pub fn run(ctx: &mut Context<CloseAccount>, account: u16) -> Result<()> {
         .escrow
         .read(&header.router_program, &address, &header.quote_mint)?;
     let key = ctx.accounts.escrow.key();
+    // An idle account's last crumbs go home first; closing it comes after the
+    // Router has paid them.
+    let crumbs = slab
+        .release_crumbs(account.into(), key, escrow, slot)
+        .map_err(fail)?;
+    if let Some(amount_atoms) = crumbs {
+        let seq = slab.next_seq();
+        log::write(&Released {
+            tag: Released::TAG,
+            seq,
+            account,
+            amount_atoms,
+            cash_atoms: 0,
+        });
+        return Ok(());
+    }
     slab.close_account(signer, account.into(), key, escrow, slot)
         .map_err(fail)?;
     let seq = slab.next_seq();
