@@ -75,8 +75,7 @@ impl Slab<'_> {
         if self.header.root_page_next == 0 {
             self.start_root(slot);
         }
-        // At least one: a root that is begun costs whoever trades meanwhile.
-        for _ in 0..pages_max.max(1) {
+        for _ in 0..pages_max {
             let page = self.header.root_page_next;
             if page > self.header.root_pages_next {
                 break;
