@@ -30,6 +30,7 @@
 //! | [`market`] | age of market data, two-sided quotes, supply of an index |
 //! | [`pending`] | orders against the market, continued in chunks by anyone |
 //! | [`allotment`] | frozen shares of the market's capacity |
+//! | [`records`] | heads of the market's and the index's account |
 //! | [`audit`] | proof that no event is missing or altered |
 #![cfg_attr(not(test), no_std)]
 
@@ -50,6 +51,7 @@ pub mod market;
 pub mod members;
 pub mod orders;
 pub mod pending;
+pub mod records;
 pub mod roles;
 mod steps;
 pub mod store;

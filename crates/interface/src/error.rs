@@ -321,6 +321,26 @@ errors! {
         WorsePrice = 8040,
         /// The chunk takes more of an asset than the order's frozen share.
         AboveAllotment = 8041,
+        /// The account does not lie at the address that its seeds derive.
+        WrongAddress = 8042,
+        /// The mint or token account is not the expected one of SPL Token.
+        WrongMint = 8043,
+        /// Another program made this call.
+        CalledByProgram = 8044,
+        /// The slot and the label do not name an asset of the market.
+        WrongAsset = 8045,
+        /// The market or the index has no room for more assets.
+        MarketFull = 8046,
+        /// The asset is there already, or a list of slots is not increasing.
+        AssetRepeated = 8047,
+        /// The order book is empty, crossed or out of order.
+        BadBook = 8048,
+        /// A weight is zero or its square does not fit.
+        BadWeight = 8049,
+        /// The stored program is refused by validation.
+        BadProgram = 8050,
+        /// The stored program failed while it ran.
+        ProgramFailed = 8051,
     }
 }
 

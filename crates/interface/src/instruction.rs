@@ -114,3 +114,59 @@ pub mod router {
     /// Unbinds an escrow from an account that closed.
     pub const UNBIND_ESCROW: u8 = 15;
 }
+
+/// Instructions of the index-vault.
+pub mod index {
+    /// Turns a zeroed account into a market.
+    pub const CREATE_MARKET: u8 = 0;
+    /// Sets a market's vendor, ages and pause.
+    pub const SET_MARKET: u8 = 1;
+    /// Adds assets to a market.
+    pub const ADD_ASSETS: u8 = 2;
+    /// Takes prices, slopes and liquidity as such.
+    pub const SUBMIT_DATA: u8 = 3;
+    /// Takes order books and works out prices, slopes and liquidity.
+    pub const SUBMIT_BOOKS: u8 = 4;
+    /// Takes the vendor's supply.
+    pub const SUBMIT_SUPPLY: u8 = 5;
+    /// Takes margins.
+    pub const SUBMIT_MARGIN: u8 = 6;
+    /// Turns a zeroed account into an index and creates its mint.
+    pub const CREATE_INDEX: u8 = 7;
+    /// Adds constituents to an index that is not sealed.
+    pub const ADD_CONSTITUENTS: u8 = 8;
+    /// Ends the making of an index: its weights are in force.
+    pub const SEAL_INDEX: u8 = 9;
+    /// Sets an index's limits and pause.
+    pub const SET_INDEX: u8 = 10;
+    /// Makes an index's quote from the market's data.
+    pub const UPDATE_QUOTE: u8 = 11;
+    /// Makes an order and takes what it gives.
+    pub const SUBMIT_ORDER: u8 = 12;
+    /// Executes the next chunk of an order.
+    pub const EXECUTE: u8 = 13;
+    /// Executes the next chunk of a member of an allotment.
+    pub const EXECUTE_MEMBER: u8 = 14;
+    /// Pays out what an order received.
+    pub const CLAIM: u8 = 15;
+    /// Ends an order and gives back what it did not use.
+    pub const CANCEL_ORDER: u8 = 16;
+    /// Adds collateral to a market's reserve.
+    pub const FUND_RESERVE: u8 = 17;
+    /// Takes collateral out of a market's reserve.
+    pub const DRAW_RESERVE: u8 = 18;
+    /// Opens a desk.
+    pub const OPEN_DESK: u8 = 19;
+    /// Grants a role of a desk.
+    pub const GRANT_ROLE: u8 = 20;
+    /// Replaces a desk's limits.
+    pub const SET_LIMITS: u8 = 21;
+    /// Turns a zeroed account into an allotment.
+    pub const CREATE_ALLOTMENT: u8 = 22;
+    /// Adds an order to an allotment.
+    pub const JOIN_ALLOTMENT: u8 = 23;
+    /// Freezes the shares of an allotment.
+    pub const SEAL_ALLOTMENT: u8 = 24;
+    /// Takes an order out of an allotment.
+    pub const LEAVE_ALLOTMENT: u8 = 25;
+}

@@ -12,6 +12,7 @@
 
 pub mod error;
 pub mod event;
+pub mod index;
 pub mod instruction;
 pub mod root;
 pub mod router;
@@ -33,6 +34,12 @@ pub const ROUTER_ID: Key = [
 pub const SLAB_ID: Key = [
     3, 150, 201, 190, 110, 9, 34, 13, 164, 14, 11, 69, 23, 23, 253, 241, 226, 126, 250, 75, 193,
     254, 49, 28, 65, 176, 103, 213, 0, 0, 0, 0,
+];
+
+/// Address of the index-vault program on a local network.
+pub const INDEX_VAULT_ID: Key = [
+    3, 150, 201, 190, 110, 9, 33, 209, 112, 217, 222, 95, 192, 197, 202, 227, 235, 116, 40, 134,
+    183, 195, 50, 104, 55, 248, 160, 222, 171, 0, 0, 0,
 ];
 
 /// Address of Pyth's receiver program, which owns the price accounts that an

@@ -40,6 +40,18 @@ fn inventory_and_room(asset: &Asset, side: Side) -> (u128, u128) {
     (close.get(), asset.margin.get().saturating_sub(open.get()))
 }
 
+/// Asset units that an order may trade of one asset: `XL + min(M - XS, C W)`
+/// for a buy and the mirror image for a sell.
+///
+/// # Errors
+/// [`KernelError::Math`] when the two do not fit 128 bits together.
+pub fn asset_limit(asset: &Asset, weight: u128, capacity: u128, side: Side) -> Result<u128> {
+    let (inventory, room) = inventory_and_room(asset, side);
+    // More liquidity than 128 bits is no limit.
+    let liquid = mul_floor(capacity, weight).unwrap_or(u128::MAX);
+    Ok(compat::add(inventory, room.min(liquid))?)
+}
+
 /// `F` of a constituent; one without fractions.
 #[inline(always)]
 fn fraction(demand: &Demand<'_>, position: usize) -> u128 {
