@@ -1,13 +1,16 @@
 //! Program ids and derived addresses.
 
+use flagstone_interface::index::seeds as index_seeds;
 use flagstone_interface::router::seeds;
-use flagstone_interface::{ROUTER_ID, SLAB_ID};
+use flagstone_interface::{INDEX_VAULT_ID, ROUTER_ID, SLAB_ID};
 use solana_address::Address;
 
 /// Address of the Router program.
 pub const ROUTER: Address = Address::new_from_array(ROUTER_ID);
 /// Address of the Slab program.
 pub const SLAB: Address = Address::new_from_array(SLAB_ID);
+/// Address of the index-vault program.
+pub const INDEX_VAULT: Address = Address::new_from_array(INDEX_VAULT_ID);
 /// Address of the SPL Token program.
 pub const TOKEN: Address = Address::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 
@@ -72,4 +75,45 @@ pub fn instrument_entry(slab: &Address, instrument: u8) -> Address {
 /// is longer than 32 bytes.
 pub fn slab_with_seed(authority: &Address, seed: &str) -> Option<Address> {
     Address::create_with_seed(authority, seed, &SLAB).ok()
+}
+
+fn index(seeds: &[&[u8]]) -> Address {
+    Address::find_program_address(seeds, &INDEX_VAULT).0
+}
+
+/// Signs for a market's collateral and mints its indices' tokens.
+pub fn market_authority(market: &Address) -> Address {
+    index(&[index_seeds::AUTHORITY, market.as_ref()])
+}
+
+/// Token account of a market's collateral.
+pub fn market_tokens(market: &Address) -> Address {
+    index(&[index_seeds::TOKENS, market.as_ref()])
+}
+
+/// Mint of an index.
+pub fn index_mint(index_key: &Address) -> Address {
+    index(&[index_seeds::MINT, index_key.as_ref()])
+}
+
+/// An order of `owner` for an index.
+pub fn index_order(index_key: &Address, owner: &Address, order_id: u64) -> Address {
+    let number = order_id.to_le_bytes();
+    index(&[
+        index_seeds::ORDER,
+        index_key.as_ref(),
+        owner.as_ref(),
+        &number,
+    ])
+}
+
+/// The desk of an administrator.
+pub fn desk(admin: &Address) -> Address {
+    index(&[index_seeds::DESK, admin.as_ref()])
+}
+
+/// Address of an index-vault account created by `base` with `seed`; `None`
+/// when the seed is longer than 32 bytes.
+pub fn index_with_seed(base: &Address, seed: &str) -> Option<Address> {
+    Address::create_with_seed(base, seed, &INDEX_VAULT).ok()
 }

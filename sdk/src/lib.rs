@@ -9,6 +9,7 @@
 //! | [`address`] | program ids and derived addresses |
 //! | [`router`] | instructions of the Router |
 //! | [`slab`] | instructions of the Slab, creating a slab |
+//! | [`index`] | instructions of the index-vault, views of its accounts |
 //! | [`route`] | an order over several slabs: reserve, open, commit, settle |
 //! | [`root`] | proofs under a slab's Merkle root |
 //! | [`events`] | events out of transaction logs |
@@ -20,12 +21,15 @@ pub mod address;
 pub mod embedded;
 #[cfg(feature = "embedded")]
 pub mod events;
+pub mod index;
 pub mod replica;
 pub mod root;
 pub mod route;
 pub mod router;
 pub mod slab;
 
+pub use flagstone_index_engine as index_engine;
 pub use flagstone_interface as interface;
+pub use flagstone_kernels as kernels;
 pub use flagstone_slab_engine as engine;
 pub use flagstone_units as units;

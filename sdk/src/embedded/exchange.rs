@@ -121,6 +121,21 @@ impl Exchange {
         })
     }
 
+    /// Only a chain and its mint, for what needs neither Router nor slab.
+    ///
+    /// # Errors
+    /// The failed transaction.
+    pub fn mint_only(mut session: Session) -> Outcome<Self> {
+        let admin = session.new_wallet();
+        let mint = create_mint(&mut session, &admin)?;
+        Ok(Self {
+            session,
+            admin,
+            mint,
+            slab: Address::default(),
+        })
+    }
+
     /// Registers an instrument without limits of its own, and adds it to the slab.
     ///
     /// # Errors

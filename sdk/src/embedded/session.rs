@@ -2,7 +2,7 @@
 
 use crate::address;
 use crate::events;
-use flagstone_interface::error::{RouterError, SlabError};
+use flagstone_interface::error::{IndexError, RouterError, SlabError};
 use flagstone_interface::event::Event;
 use flagstone_slab_engine::Slab;
 use litesvm::LiteSVM;
@@ -76,11 +76,12 @@ fn explain(code: &Option<u32>) -> String {
         SlabError::from_code(code)
             .map(|error| error.to_string())
             .or_else(|| RouterError::from_code(code).map(|error| error.to_string()))
+            .or_else(|| IndexError::from_code(code).map(|error| error.to_string()))
     });
     text.map(|text| format!(": {text}")).unwrap_or_default()
 }
 
-/// An embedded chain with the Router and the Slab deployed.
+/// An embedded chain with the programs deployed.
 pub struct Session {
     /// The chain itself.
     pub svm: LiteSVM,
@@ -101,6 +102,7 @@ impl Session {
         for (id, name) in [
             (address::ROUTER, "flagstone_router"),
             (address::SLAB, "flagstone_slab"),
+            (address::INDEX_VAULT, "flagstone_index_vault"),
         ] {
             let file = folder.join(name).with_extension("so");
             if !file.is_file() {

@@ -7,6 +7,7 @@ pub mod binary;
 pub mod busy;
 pub mod forge;
 pub mod hostile;
+pub mod index;
 pub mod market;
 pub mod money;
 pub mod pyth;

@@ -1,7 +1,7 @@
 //! Transactions that must fail, for the right reason and without a trace.
 
 use flagstone_sdk::embedded::Session;
-use flagstone_sdk::interface::error::{RouterError, SlabError};
+use flagstone_sdk::interface::error::{IndexError, RouterError, SlabError};
 use solana_account::AccountSharedData;
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -37,6 +37,8 @@ pub enum Why {
     Slab(SlabError),
     /// The Router says so.
     Router(RouterError),
+    /// The index-vault says so.
+    Index(IndexError),
     /// A custom code of Anchor or of another program.
     Code(u32),
     /// An error of the runtime that carries no code, by name.
@@ -46,6 +48,12 @@ pub enum Why {
 impl From<SlabError> for Why {
     fn from(error: SlabError) -> Self {
         Self::Slab(error)
+    }
+}
+
+impl From<IndexError> for Why {
+    fn from(error: IndexError) -> Self {
+        Self::Index(error)
     }
 }
 
@@ -88,6 +96,7 @@ pub fn refused(
     let expected = match why {
         Why::Slab(error) => failure.code == Some(error.code()),
         Why::Router(error) => failure.code == Some(error.code()),
+        Why::Index(error) => failure.code == Some(error.code()),
         Why::Code(code) => failure.code == Some(code),
         Why::Runtime(name) => format!("{:?}", failure.error).contains(name),
     };
