@@ -1,17 +1,16 @@
 //! A market's and an index's account, seen as head and vectors.
 
-use crate::access::{fail, kernel};
+use crate::access::fail;
 use anchor_lang::prelude::*;
 use flagstone_index_engine::IndexError;
 use flagstone_index_engine::chain::Journal;
-use flagstone_index_engine::market::oldest;
 use flagstone_index_engine::records::{
     IndexChanged, IndexEvent, IndexHead, MarketChanged, MarketEvent, MarketHead,
 };
 use flagstone_index_engine::roles::Party;
 use flagstone_index_engine::store;
 use flagstone_kernels::index::{Constituent, INDEX_CONSTITUENTS_MAX};
-use flagstone_kernels::market::{Asset, MARKET_ASSETS_MAX, asset};
+use flagstone_kernels::market::{Asset, MARKET_ASSETS_MAX};
 use flagstone_units::Slot;
 
 /// Bytes of an asset: its record, and the slot of its data.
@@ -99,14 +98,18 @@ impl<'a> MarketRef<'a> {
     }
 }
 
-/// Slot of the oldest data among the constituents' assets.
-pub fn oldest_data(assets: &[Asset], slots: &[Slot], constituents: &[Constituent]) -> Result<Slot> {
+/// Slot of the oldest data among the constituents' assets; 0, never fresh, for
+/// one that is beyond the market. The kernels compare the labels.
+pub fn oldest_data(slots: &[Slot], constituents: &[Constituent]) -> Slot {
+    let mut oldest = Slot(u32::MAX);
     for constituent in constituents {
-        asset(assets, constituent.place).map_err(kernel)?;
+        match slots.get(usize::from(constituent.place.slot)) {
+            Some(slot) if *slot >= oldest => {}
+            Some(slot) => oldest = *slot,
+            None => return Slot(0),
+        }
     }
-    let slot_of = |constituent: &Constituent| slots.get(usize::from(constituent.place.slot));
-    let slots = constituents.iter().map(slot_of);
-    Ok(oldest(slots.map(|slot| slot.copied().unwrap_or(Slot(0)))))
+    oldest
 }
 
 /// An index.

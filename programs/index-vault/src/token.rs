@@ -105,9 +105,7 @@ pub fn mint_to(
     balance_atoms(destination, mint.address().as_array())?;
     let bump = [market.authority_bump];
     let seeds = authority_seeds(address, &bump);
-    MintTo::new(mint, destination, authority, amount)
-        .invoke_signed(&[CpiSigner::from(&seeds)])
-        .map_err(Into::into)
+    MintTo::new(mint, destination, authority, amount).invoke_signed(&[CpiSigner::from(&seeds)])
 }
 
 fn authority_seeds<'a>(market: &'a Key, bump: &'a [u8; 1]) -> [CpiSeed<'a>; 3] {

@@ -26,7 +26,7 @@ pub fn run(ctx: &mut Context<UpdateQuote>) -> Result<()> {
     let market_key = *accounts.market.key();
     let market = MarketRef::open(accounts.market.bytes())?;
     let mut index = Index::open_sealed(accounts.index.bytes_mut(), &market_key)?;
-    let oldest = oldest_data(market.assets, market.slots, index.constituents)?;
+    let oldest = oldest_data(market.slots, index.constituents);
     let quote = update_quote_stable(market.assets, index.constituents).map_err(kernel)?;
     let side = side_of(&quote);
     index
