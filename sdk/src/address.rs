@@ -117,3 +117,8 @@ pub fn desk(admin: &Address) -> Address {
 pub fn index_with_seed(base: &Address, seed: &str) -> Option<Address> {
     Address::create_with_seed(base, seed, &INDEX_VAULT).ok()
 }
+
+/// A program that `owner` stored.
+pub fn vil_program(owner: &Address, id: u64) -> Address {
+    index(&[index_seeds::VIL, owner.as_ref(), &id.to_le_bytes()])
+}

@@ -538,6 +538,29 @@ pub fn leave_allotment(allotment: &Address, order: &Address, who: &Address) -> I
     instruction(vec![number::LEAVE_ALLOTMENT], accounts)
 }
 
+/// Stores a program of the vector machine; `owner` signs and pays.
+pub fn store_program(owner: &Address, id: u64, registers: u8, code: &[u8]) -> Instruction {
+    let mut data = vec![number::STORE_PROGRAM];
+    data.extend(id.to_le_bytes());
+    data.push(registers);
+    data.extend((code.len() as u32).to_le_bytes());
+    data.extend(code);
+    instruction(
+        data,
+        vec![
+            AccountMeta::new(*owner, true),
+            writable(&address::vil_program(owner, id)),
+            readable(&SYSTEM),
+        ],
+    )
+}
+
+/// Runs a stored program on the vectors of market and index. Anyone may send it.
+pub fn execute_vil(pair: &Pair, program: &Address) -> Instruction {
+    let accounts = [&pair.market, &pair.index, program].map(readable);
+    instruction(vec![number::EXECUTE_VIL], accounts.to_vec())
+}
+
 /// A copy of a record at the start of account data.
 fn head<T: Record>(data: &[u8]) -> Option<T> {
     let record: T = bytemuck::pod_read_unaligned(data.get(..size_of::<T>())?);

@@ -111,6 +111,34 @@ pub struct OrderTerms {
 }
 assert_layout!(OrderTerms, 32);
 
+/// Head of a stored program's account; its code follows.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct VilProgram {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Registers that a run gives to it.
+    pub registers: u8,
+    /// Reserved; zero.
+    pub padding: [u8; 3],
+    /// Who stored it.
+    pub owner: Key,
+    /// Number chosen by the owner.
+    pub id: u64,
+    /// Length of the code, in bytes.
+    pub code_bytes: u32,
+    /// Instructions in it.
+    pub instructions: u32,
+}
+assert_layout!(VilProgram, 64, owner @ 16, id @ 48);
+
+impl Record for VilProgram {
+    const DISCRIMINATOR: [u8; 8] = [0xa2, 0xe3, 0xb9, 0x5d, 0x3a, 0x86, 0xa5, 0xbc];
+    const VERSION: u32 = 1;
+}
+
 crate::roles::codes! {
     /// What happened to a market.
     MarketEvent {

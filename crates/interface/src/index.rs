@@ -10,6 +10,7 @@
 //! | index mint | `"mint"`, index |
 //! | order | `"order"`, index, owner, number (eight bytes) |
 //! | desk | `"desk"`, administrator |
+//! | stored program | `"vil"`, owner, number (eight bytes) |
 
 /// Seed prefixes of the index-vault's derived addresses.
 pub mod seeds {
@@ -23,4 +24,38 @@ pub mod seeds {
     pub const ORDER: &[u8] = b"order";
     /// A desk.
     pub const DESK: &[u8] = b"desk";
+    /// A stored program.
+    pub const VIL: &[u8] = b"vil";
+}
+
+/// Under which ids a stored program finds the vectors of market and index.
+pub mod vil {
+    /// Labels of the market's assets.
+    pub const MARKET_LABELS: u128 = 1;
+    /// Prices.
+    pub const PRICES: u128 = 2;
+    /// Slopes.
+    pub const SLOPES: u128 = 3;
+    /// Liquidity.
+    pub const LIQUIDITY: u128 = 4;
+    /// Margins.
+    pub const MARGINS: u128 = 5;
+    /// Supply, long.
+    pub const SUPPLY_LONG: u128 = 6;
+    /// Supply, short.
+    pub const SUPPLY_SHORT: u128 = 7;
+    /// Demand, long.
+    pub const DEMAND_LONG: u128 = 8;
+    /// Demand, short.
+    pub const DEMAND_SHORT: u128 = 9;
+    /// Net exposure, long.
+    pub const DELTA_LONG: u128 = 10;
+    /// Net exposure, short.
+    pub const DELTA_SHORT: u128 = 11;
+    /// Labels of the index's constituents.
+    pub const INDEX_LABELS: u128 = 21;
+    /// Weights of the index's constituents.
+    pub const INDEX_WEIGHTS: u128 = 22;
+    /// Ids below this one belong to market and index; a program cannot store there.
+    pub const OUTPUTS_FROM: u128 = 1_000;
 }

@@ -169,4 +169,8 @@ pub mod index {
     pub const SEAL_ALLOTMENT: u8 = 24;
     /// Takes an order out of an allotment.
     pub const LEAVE_ALLOTMENT: u8 = 25;
+    /// Stores a program of the vector machine.
+    pub const STORE_PROGRAM: u8 = 26;
+    /// Runs a stored program on a market's and an index's vectors.
+    pub const EXECUTE_VIL: u8 = 27;
 }

@@ -224,4 +224,22 @@ pub mod flagstone_index_vault {
     pub fn leave_allotment(ctx: &mut Context<LeaveAllotment>) -> Result<()> {
         leave_allotment::run(ctx)
     }
+
+    /// Stores a program of the vector machine, after validating it.
+    #[discrim = 26]
+    pub fn store_program(
+        ctx: &mut Context<StoreProgram>,
+        id: u64,
+        registers: u8,
+        code: &[u8],
+    ) -> Result<()> {
+        store_program::run(ctx, id, registers, code)
+    }
+
+    /// Runs a stored program on a market's and an index's vectors; what it
+    /// stores is written to the log. Permissionless, changes nothing.
+    #[discrim = 27]
+    pub fn execute_vil(ctx: &mut Context<ExecuteVil>) -> Result<()> {
+        execute_vil::run(ctx)
+    }
 }
