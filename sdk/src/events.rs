@@ -33,3 +33,33 @@ pub fn decode(logs: &[String]) -> Vec<Event> {
     }
     events
 }
+
+/// The index-vault's events in a transaction's log, in order: bytes of an
+/// [`flagstone_index_engine::chain::EventHead`] and its body, as
+/// `flagstone_index_engine::audit::verify` takes them.
+///
+/// Only records written while the index-vault itself runs count. It calls
+/// System and SPL Token, which write no such records; other data that it logs,
+/// such as what a stored program computed, does not start as an event does.
+pub fn index_events(logs: &[String]) -> Vec<Vec<u8>> {
+    let about = format!("Program {} ", crate::address::INDEX_VAULT);
+    let mut inside = false;
+    let mut events = Vec::new();
+    for line in logs {
+        if let Some(what) = line.strip_prefix(&about) {
+            inside = what.starts_with("invoke [");
+        } else if let Some(record) = line.strip_prefix(DATA)
+            && inside
+        {
+            // One event is several pieces, hashed and read as one.
+            let pieces = record.split_ascii_whitespace();
+            let bytes: Vec<u8> = pieces
+                .flat_map(|piece| STANDARD.decode(piece).unwrap_or_default())
+                .collect();
+            if bytes.starts_with(&flagstone_index_engine::chain::DOMAIN) {
+                events.push(bytes);
+            }
+        }
+    }
+    events
+}

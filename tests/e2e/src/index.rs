@@ -3,6 +3,7 @@
 use crate::{ok, session};
 use flagstone_sdk::address;
 use flagstone_sdk::embedded::{Exchange, Failure, Receipt};
+use flagstone_sdk::events::index_events;
 use flagstone_sdk::index::{self, Book, IndexLimits, NewOrder, Pair, Seeded};
 use flagstone_sdk::index_engine::pending::{PendingOrder, PendingState};
 use flagstone_sdk::index_engine::records::{IndexHead, MarketHead};
@@ -52,8 +53,10 @@ pub struct Fair {
     pub solver: Keypair,
     /// Market and index.
     pub pair: Pair,
-    /// Orders made so far: owner and number.
+    /// Orders made so far.
     pub orders: Vec<Address>,
+    /// Events of all transactions that [`Fair::send`] sent.
+    pub events: Vec<Vec<u8>>,
 }
 
 /// Name of an asset of the tests.
@@ -129,6 +132,7 @@ impl Fair {
             solver,
             pair,
             orders: Vec::new(),
+            events: Vec::new(),
         };
         let create = fair.new_market("market", assets.into());
         fair.administer(&create);
@@ -243,7 +247,15 @@ impl Fair {
         instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<Receipt, Box<Failure>> {
-        self.exchange.session.send_large(instructions, signers)
+        let receipt = self.exchange.session.send_large(instructions, signers)?;
+        self.events.extend(index_events(&receipt.logs));
+        Ok(receipt)
+    }
+
+    /// The events of one account, oldest first.
+    pub fn history(&self, stream: &Address) -> Vec<&[u8]> {
+        let of = |event: &&Vec<u8>| event[8..40] == *stream.as_ref();
+        self.events.iter().filter(of).map(Vec::as_slice).collect()
     }
 
     /// A user with this much collateral and an empty account of index tokens.
@@ -382,4 +394,9 @@ impl Fair {
 fn parts(slots: std::ops::Range<u16>, size: usize) -> Vec<Vec<u16>> {
     let all: Vec<u16> = slots.collect();
     all.chunks(size).map(<[u16]>::to_vec).collect()
+}
+
+/// The hash function of the chains.
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    solana_sha256_hasher::hashv(parts).to_bytes()
 }

@@ -123,7 +123,7 @@ fn nobody_else_continues_cancels_or_claims_to_their_own_profit() {
     let pair = fair.pair;
     let order = fair.order(&user, Side::Bid, 1, 500 * QUOTE);
     let execute = pair.execute(&order, 0);
-    ok(fair.send(&[execute.clone()], &[]));
+    ok(fair.send(std::slice::from_ref(&execute), &[]));
     // The order's account with the thief as owner and signer.
     let claim = swapped(&pair.claim(&thief.key(), 1, &thief.tokens), 3, order);
     refuse(&mut fair, claim, &[&thief.wallet], IndexError::WrongSigner);
@@ -131,13 +131,13 @@ fn nobody_else_continues_cancels_or_claims_to_their_own_profit() {
     refuse(&mut fair, cancel, &[&thief.wallet], IndexError::WrongSigner);
     // Paid once.
     let claim = pair.claim(&user.key(), 1, &user.tokens);
-    ok(fair.send(&[claim.clone()], &[&user.wallet]));
+    ok(fair.send(std::slice::from_ref(&claim), &[&user.wallet]));
     let slot = fair.exchange.session.slot();
     fair.exchange.session.warp_to(slot + 1);
     refuse(&mut fair, claim, &[&user.wallet], IndexError::ZeroAmount);
     let cancel = pair.cancel(&user.key(), 1, &user.collateral);
     if fair.read(&order).remaining > 0 {
-        ok(fair.send(&[cancel.clone()], &[&user.wallet]));
+        ok(fair.send(std::slice::from_ref(&cancel), &[&user.wallet]));
         let slot = fair.exchange.session.slot();
         fair.exchange.session.warp_to(slot + 1);
     }

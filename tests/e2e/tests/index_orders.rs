@@ -8,6 +8,7 @@ use flagstone_e2e_tests::{QUOTE, ok};
 use flagstone_sdk::address;
 use flagstone_sdk::index::{self, NewOrder};
 use flagstone_sdk::index_engine::amounts::Fraction;
+use flagstone_sdk::index_engine::audit::verify;
 use flagstone_sdk::interface::error::IndexError;
 use flagstone_sdk::kernels::Amount;
 use flagstone_sdk::kernels::arithmetic::{Arithmetic, Stable};
@@ -247,7 +248,7 @@ fn a_batch_shares_capacity_as_it_was_frozen_in_any_order() {
     let session = &mut fair.exchange.session;
     refused(
         session,
-        &[leave.clone()],
+        std::slice::from_ref(&leave),
         &[&stranger],
         IndexError::TooEarly,
     );
@@ -275,26 +276,56 @@ fn old_data_old_quotes_and_late_orders_do_not_trade() {
     let session = &mut fair.exchange.session;
     // The quote lives 50 slots, the data 100.
     session.warp_to(slot + 51);
-    refused(session, &[execute.clone()], &[], IndexError::StaleQuote);
+    refused(
+        session,
+        std::slice::from_ref(&execute),
+        &[],
+        IndexError::StaleQuote,
+    );
     let quote = fair.pair.update_quote();
-    ok(session.send_large(&[quote.clone()], &[]));
+    ok(session.send_large(std::slice::from_ref(&quote), &[]));
     session.warp_to(slot + 101);
-    refused(session, &[execute.clone()], &[], IndexError::StaleMarket);
-    refused(session, &[quote.clone()], &[], IndexError::StaleMarket);
+    refused(
+        session,
+        std::slice::from_ref(&execute),
+        &[],
+        IndexError::StaleMarket,
+    );
+    refused(
+        session,
+        std::slice::from_ref(&quote),
+        &[],
+        IndexError::StaleMarket,
+    );
     // New data for some constituents is not enough: the oldest counts.
     fair.report(0..9);
     let session = &mut fair.exchange.session;
-    refused(session, &[quote.clone()], &[], IndexError::StaleMarket);
+    refused(
+        session,
+        std::slice::from_ref(&quote),
+        &[],
+        IndexError::StaleMarket,
+    );
     fair.report(9..10);
     let session = &mut fair.exchange.session;
     // New data does not make an old quote young.
-    refused(session, &[execute.clone()], &[], IndexError::StaleMarket);
-    ok(session.send_large(&[quote.clone()], &[]));
+    refused(
+        session,
+        std::slice::from_ref(&execute),
+        &[],
+        IndexError::StaleMarket,
+    );
+    ok(session.send_large(std::slice::from_ref(&quote), &[]));
     // A quote from before an update is behind it.
     fair.report(0..1);
     let session = &mut fair.exchange.session;
-    refused(session, &[execute.clone()], &[], IndexError::StaleQuote);
-    ok(session.send_large(&[quote.clone()], &[]));
+    refused(
+        session,
+        std::slice::from_ref(&execute),
+        &[],
+        IndexError::StaleQuote,
+    );
+    ok(session.send_large(std::slice::from_ref(&quote), &[]));
     // Paused, nothing trades; the owner still gets out.
     let (pair, admin) = (fair.pair, fair.admin.pubkey());
     let paused = index::IndexLimits {
@@ -327,7 +358,12 @@ fn old_data_old_quotes_and_late_orders_do_not_trade() {
     fair.orders.push(second);
     let execute = pair.execute(&second, 0);
     let session = &mut fair.exchange.session;
-    refused(session, &[execute.clone()], &[], IndexError::WorsePrice);
+    refused(
+        session,
+        std::slice::from_ref(&execute),
+        &[],
+        IndexError::WorsePrice,
+    );
     session.warp_to(u64::from(now) + 3);
     refused(session, &[execute], &[], IndexError::TooLate);
     new.order_id = 3;
@@ -338,4 +374,40 @@ fn old_data_old_quotes_and_late_orders_do_not_trade() {
     let session = &mut fair.exchange.session;
     refused(session, &[greedy], &[], IndexError::WorsePrice);
     fair.audit();
+}
+
+#[test]
+fn an_orders_history_in_the_logs_is_whole_and_shows_when_it_is_not() {
+    let mut fair = Fair::open(20, 10);
+    let user = fair.join(5_000 * QUOTE);
+    let order = fair.order(&user, Side::Bid, 1, 2_500 * QUOTE);
+    fair.finish(&order);
+    let mut last = vec![fair.pair.claim(&user.key(), 1, &user.tokens)];
+    if fair.read(&order).remaining > 0 {
+        last.push(fair.pair.cancel(&user.key(), 1, &user.collateral));
+    }
+    ok(fair.send(&last, &[&user.wallet]));
+    let chain = fair.read(&order).chain;
+    let events = fair.history(&order);
+    let hash = flagstone_e2e_tests::index::sha256;
+    assert!(events.len() >= 5, "made, three chunks, claimed");
+    assert_eq!(verify(&chain, events.iter().copied(), hash), Ok(()));
+    for missing in 0..events.len() {
+        let mut gap = events.clone();
+        gap.remove(missing);
+        assert!(
+            verify(&chain, gap, hash).is_err(),
+            "event {missing} missing"
+        );
+    }
+    for place in [48, 72, 110, 130] {
+        let mut bytes = events[1].to_vec();
+        bytes[place] ^= 1;
+        let mut forged = events.clone();
+        forged[1] = &bytes;
+        assert!(
+            verify(&chain, forged, hash).is_err(),
+            "byte {place} altered"
+        );
+    }
 }

@@ -55,7 +55,7 @@ fn a_stored_listing_quotes_as_the_native_kernel_does_and_changes_nothing() {
     let author = fair.exchange.session.new_wallet();
     let program = quote_program(QUOTE_ID);
     let store = index::store_program(&author.pubkey(), 1, program.registers, &program.code);
-    ok(fair.send(&[store.clone()], &[&author]));
+    ok(fair.send(std::slice::from_ref(&store), &[&author]));
     let key = address::vil_program(&author.pubkey(), 1);
     let before = snapshot(&fair.exchange.session);
     let run = index::execute_vil(&fair.pair, &key);
