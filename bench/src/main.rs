@@ -1,16 +1,23 @@
 //! `cargo xtask bench`: the compute-unit matrix, and the engine on the host.
 //!
 //! Every compute-unit figure is the cost of one transaction with one instruction, run in
-//! the embedded SVM on the SBF binary. Compute units are exact: the same
-//! binary and book always cost the same, so a change is a fact.
+//! the embedded SVM on the SBF binary; those of the index kernels are the kernel alone
+//! (`kernels`). Compute units are exact: the same binary and book always cost the
+//! same, so a change is a fact.
 
 mod book;
 mod host;
+mod kernels;
 mod matrix;
+mod paper;
 mod report;
 mod routes;
+// What the test program runs, compiled for the host.
+#[allow(unreachable_pub, reason = "public in the program")]
+#[path = "../../tests/programs/kernels/src/work.rs"]
+mod work;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,12 +36,23 @@ enum Command {
         /// Prints a JSON array instead of a table.
         #[arg(long)]
         json: bool,
-        /// Fails when a median is more than 3 % above the committed baseline.
+        /// Fails when a median is more than 3 % above the committed baseline, or a kernel above its ceiling.
         #[arg(long)]
         check: bool,
         /// Writes the committed baseline anew.
         #[arg(long)]
         save: bool,
+        /// Folder of the built programs.
+        #[arg(long, default_value = "target/deploy")]
+        programs: PathBuf,
+        /// Measures the index kernels alone; neither checks nor saves.
+        #[arg(long, conflicts_with_all = ["check", "save"])]
+        kernels: bool,
+        #[command(flatten)]
+        prices: paper::Prices,
+    },
+    /// The four join variants of the VIL machine beside the paper's Table 3.
+    Joins {
         /// Folder of the built programs.
         #[arg(long, default_value = "target/deploy")]
         programs: PathBuf,
@@ -67,21 +85,39 @@ fn host(json: bool) -> Result<()> {
     Ok(())
 }
 
+/// Where the golden vectors are, or what to do about it.
+fn vectors() -> Result<PathBuf> {
+    kernels::vectors().context(
+        "vil.json is not there: name the folder of the golden vectors in FLAGSTONE_VECTORS",
+    )
+}
+
 fn run(arguments: Arguments) -> Result<()> {
-    let (json, check, save, programs) = match arguments.command {
+    let (json, check, save, programs, only_kernels, prices) = match arguments.command {
         Command::Cu {
             json,
             check,
             save,
             programs,
-        } => (json, check, save, programs),
+            kernels,
+            prices,
+        } => (json, check, save, programs, kernels, prices),
+        Command::Joins { programs } => {
+            paper::print_joins(&kernels::joins(&programs, &vectors()?)?);
+            return Ok(());
+        }
         Command::Host { json } => return host(json),
     };
-    let rows = matrix::measure(&programs)?;
+    let rows = if only_kernels {
+        kernels::measure(&programs, &vectors()?)?
+    } else {
+        matrix::measure(&programs, &vectors()?)?
+    };
     if json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
         report::print(&rows);
+        paper::print_buy(&rows, &prices);
     }
     if save {
         report::save(&rows)?;

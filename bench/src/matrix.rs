@@ -38,13 +38,14 @@ pub(crate) struct Row {
 }
 
 /// Measures every operation that exists.
-pub(crate) fn measure(programs: &Path) -> Result<Vec<Row>> {
+pub(crate) fn measure(programs: &Path, vectors: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for resting in RESTING {
         let mut bench = Bench::new(programs, resting)?;
         rows.extend(bench.run()?);
         rows.extend(crate::routes::measure(programs, resting)?);
     }
+    rows.extend(crate::kernels::measure(programs, vectors)?);
     let order = |row: &Row| {
         crate::report::OPERATIONS
             .iter()

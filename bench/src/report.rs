@@ -27,11 +27,23 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "buy_50_150",
     "buy_100_150",
     "sell_50_150",
+    "buy_50_150_compat",
     "buy_50_150_vil",
     "nav_100",
     "cap_100_phase",
     "tracker_mark_5",
 ];
+
+/// Most compute units that the specification of the kernels allows.
+const CEILINGS: &[(&str, u64)] = &[
+    ("update_quote_50_150", 20_000),
+    ("buy_50_150", 60_000),
+    ("buy_100_150", 110_000),
+    ("sell_50_150", 60_000),
+];
+
+/// Times what the native kernel costs that its listing may cost on the machine.
+const LISTING_FACTOR: u64 = 6;
 
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.json");
 
@@ -60,7 +72,29 @@ pub(crate) fn save(rows: &[Row]) -> Result<()> {
     std::fs::write(BASELINE, text).with_context(|| format!("{BASELINE} cannot be written"))
 }
 
-/// Fails when a median is more than 3 % above its baseline.
+/// What costs more than it may, at most as opposed to in the median.
+fn above_ceilings(rows: &[Row]) -> Vec<String> {
+    let find = |op: &str| rows.iter().find(|row| row.op == op);
+    let mut above = Vec::new();
+    for (op, ceiling) in CEILINGS {
+        match find(op) {
+            Some(row) if row.max <= *ceiling => {}
+            Some(row) => above.push(format!("{op}: {} CU, at most {ceiling}", row.max)),
+            None => above.push(format!("{op} is not measured")),
+        }
+    }
+    if let (Some(listing), Some(native)) = (find("buy_50_150_vil"), find("buy_50_150_compat"))
+        && listing.max > native.min * LISTING_FACTOR
+    {
+        above.push(format!(
+            "buy_50_150_vil: {} CU, at most {LISTING_FACTOR} times {}",
+            listing.max, native.min
+        ));
+    }
+    above
+}
+
+/// Fails when a median is more than 3 % above its baseline, or a kernel above its ceiling.
 pub(crate) fn check(rows: &[Row]) -> Result<()> {
     let text =
         std::fs::read_to_string(BASELINE).with_context(|| format!("{BASELINE} cannot be read"))?;
@@ -76,6 +110,13 @@ pub(crate) fn check(rows: &[Row]) -> Result<()> {
             Some(_) => {}
             None => worse.push(format!("{} is no longer measured", old.op)),
         }
+    }
+    let above = above_ceilings(rows);
+    if !above.is_empty() {
+        bail!(
+            "compute units above the specification: {}",
+            above.join("; ")
+        );
     }
     if !worse.is_empty() {
         bail!("compute units rose by more than 3 %: {}", worse.join("; "));
