@@ -8,6 +8,7 @@ use crate::compat;
 use crate::error::MathError;
 use crate::index::{Constituent, Quote, update_quote_compat, update_quote_stable};
 use crate::market::{Asset, Result};
+use crate::wide::Factor;
 use crate::{quadratic, stable};
 
 /// Result of arithmetic on numbers alone.
@@ -57,13 +58,13 @@ pub trait Arithmetic {
     ///
     /// # Errors
     /// [`MathError`].
-    fn bought(quantity: u128, weight: u128) -> MathResult;
+    fn bought(quantity: &Factor, weight: u128) -> MathResult;
 
     /// Asset units to sell for `quantity` index units.
     ///
     /// # Errors
     /// [`MathError`].
-    fn sold(quantity: u128, weight: u128) -> MathResult;
+    fn sold(quantity: &Factor, weight: u128) -> MathResult;
 }
 
 /// Index units burned and what is paid for them.
@@ -114,12 +115,12 @@ impl Arithmetic for Compat {
         Ok(Sale { burned, gain })
     }
 
-    fn bought(quantity: u128, weight: u128) -> MathResult {
-        compat::mul(quantity, weight)
+    fn bought(quantity: &Factor, weight: u128) -> MathResult {
+        stable::times_floor(quantity, weight)
     }
 
-    fn sold(quantity: u128, weight: u128) -> MathResult {
-        compat::mul(quantity, weight)
+    fn sold(quantity: &Factor, weight: u128) -> MathResult {
+        stable::times_floor(quantity, weight)
     }
 }
 
@@ -167,11 +168,11 @@ impl Arithmetic for Stable {
         })
     }
 
-    fn bought(quantity: u128, weight: u128) -> MathResult {
-        stable::mul_ceil(quantity, weight)
+    fn bought(quantity: &Factor, weight: u128) -> MathResult {
+        stable::times_ceil(quantity, weight)
     }
 
-    fn sold(quantity: u128, weight: u128) -> MathResult {
-        stable::mul_floor(quantity, weight)
+    fn sold(quantity: &Factor, weight: u128) -> MathResult {
+        stable::times_floor(quantity, weight)
     }
 }

@@ -14,10 +14,14 @@ use crate::compat;
 use crate::error::KernelError;
 use crate::index::Constituent;
 use crate::market::{Asset, Result, asset};
-use crate::reach::Rising;
-use crate::stable::{mul_div, mul_floor};
-use crate::wide::{SCALE, Wide};
+use crate::reach::{Floor, Rising};
+use crate::stable::{mul_div, mul_floor, times_floor};
+use crate::wide::{Factor, SCALE, Wide};
 use flagstone_units::Side;
+
+/// Index units that rounding liquidity down to units of an asset takes, in units of
+/// 1e-18, unless its weight is below 2.4e-10.
+const ROUNDING_MAX: u128 = 1 << 32;
 
 /// What an order wants of the market.
 #[derive(Clone, Copy, Debug)]
@@ -81,12 +85,13 @@ pub fn capacity_compat(
     demand: &Demand<'_>,
 ) -> Result<u128> {
     check_lengths(constituents, demand)?;
+    let liquidity = Factor::new(demand.capacity.get());
     let mut least = u128::MAX;
     for (position, constituent) in constituents.iter().enumerate() {
         let asset = asset(assets, constituent.place)?;
         let weight = constituent.weight.get();
         let (inventory, room) = inventory_and_room(asset, demand.side);
-        let liquid = compat::mul(demand.capacity.get(), weight)?;
+        let liquid = times_floor(&liquidity, weight)?;
         let limit = compat::add(inventory, room.min(liquid))?;
         let units = compat::div(limit, weight)?;
         let share = if demand.fractions.is_some() {
@@ -114,6 +119,8 @@ pub fn capacity_stable(
 ) -> Result<u128> {
     check_lengths(constituents, demand)?;
     let capacity = demand.capacity.get();
+    let liquidity = Factor::new(capacity);
+    let floor = Floor::of(capacity.saturating_sub(ROUNDING_MAX));
     let mut least = Rising::NONE;
     for (position, constituent) in constituents.iter().enumerate() {
         let asset = asset(assets, constituent.place)?;
@@ -132,8 +139,20 @@ pub fn capacity_stable(
         {
             continue;
         }
+        // The same of a part, by bounds alone: neither what liquidity allows nor
+        // inventory and margin can be less.
+        if rounding <= ROUNDING_MAX
+            && least.is_covered_by_share(floor, fraction as u64)
+            && least.is_covered_in_part(
+                inventory.saturating_add(room),
+                constituent.reach,
+                fraction as u64,
+            )
+        {
+            continue;
+        }
         // More liquidity than 128 bits is no limit.
-        let liquid = mul_floor(capacity, weight).unwrap_or(u128::MAX);
+        let liquid = times_floor(&liquidity, weight).unwrap_or(u128::MAX);
         let limit = compat::add(inventory, room.min(liquid))?;
         if fraction == SCALE {
             least.lower(Wide::product(limit, SCALE), weight)?;

@@ -102,8 +102,11 @@ impl Asset {
     pub fn refresh_delta(&mut self) -> Result<()> {
         let long = add(self.supply_long.get(), self.demand_short.get())?;
         let short = add(self.supply_short.get(), self.demand_long.get())?;
-        self.delta_long = Amount::new(long.saturating_sub(short));
-        self.delta_short = Amount::new(short.saturating_sub(long));
+        (self.delta_long, self.delta_short) = if long >= short {
+            (Amount::new(long - short), Amount::ZERO)
+        } else {
+            (Amount::ZERO, Amount::new(short - long))
+        };
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use crate::error::KernelError;
 use crate::index::{Constituent, Quote};
 use crate::market::{Asset, Result, asset_mut};
 use crate::stable;
+use crate::wide::Factor;
 use bytemuck::{Pod, Zeroable};
 use flagstone_units::Side;
 
@@ -109,8 +110,9 @@ pub fn buy<A: Arithmetic>(
     let capacity = A::capacity(assets, constituents, &demand)?;
     let quantity = wanted.min(capacity);
     let spent = A::cost(terms.quote, quantity)?;
+    let factor = Factor::new(quantity);
     for (position, constituent) in constituents.iter().enumerate() {
-        let bought = A::bought(quantity, constituent.weight.get())?;
+        let bought = A::bought(&factor, constituent.weight.get())?;
         let asset = asset_mut(assets, constituent.place)?;
         asset.demand_more(bought)?;
         if !A::REFRESHES_ALL {
@@ -153,8 +155,9 @@ pub fn sell<A: Arithmetic>(
     let capacity = A::capacity(assets, constituents, &demand)?;
     let offered = funds.min(capacity);
     let Sale { burned, gain } = A::sale(terms.quote, offered, terms.order_size_max.get())?;
+    let factor = Factor::new(burned);
     for (position, constituent) in constituents.iter().enumerate() {
-        let sold = A::sold(burned, constituent.weight.get())?;
+        let sold = A::sold(&factor, constituent.weight.get())?;
         let asset = asset_mut(assets, constituent.place)?;
         asset.demand_less(sold)?;
         if !A::REFRESHES_ALL {

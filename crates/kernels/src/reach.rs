@@ -8,7 +8,7 @@
 //! new least: about `ln n` times in a list without order, `n` times at worst.
 
 use crate::error::MathError;
-use crate::wide::Wide;
+use crate::wide::{Wide, leading_zeros};
 use bytemuck::{Pod, Zeroable};
 
 /// An upper bound `mantissa * 2^-shift` of a weight in units.
@@ -57,6 +57,35 @@ impl Reach {
     }
 }
 
+/// A lower bound `mantissa * 2^shift` of a number.
+#[derive(Clone, Copy, Debug)]
+pub struct Floor {
+    mantissa: u64,
+    shift: i32,
+}
+
+impl Floor {
+    /// The bound of `number`, to 30 bits.
+    pub const fn of(number: u128) -> Self {
+        let shift = 128 - leading_zeros(number) as i32 - LEAST_BITS;
+        let scaled = if shift >= 0 {
+            number >> shift
+        } else {
+            number << -shift
+        };
+        Self {
+            mantissa: scaled as u64,
+            shift,
+        }
+    }
+}
+
+/// Bits by which a fraction of up to 1e18 is shifted to make 30.
+const FRACTION_SHIFT: u32 = 30;
+
+/// One, as such a fraction, rounded up.
+const WHOLE_UP: u64 = (SCALE as u64 >> FRACTION_SHIFT) + 1;
+
 /// The least ratio seen, and an upper bound of it that is cheap to multiply.
 #[derive(Clone, Copy, Debug)]
 pub struct Rising {
@@ -70,7 +99,7 @@ impl Rising {
     pub const NONE: Self = Self::of(u128::MAX);
 
     const fn of(least: u128) -> Self {
-        let shift = 128 - least.leading_zeros() as i32 - LEAST_BITS;
+        let shift = 128 - leading_zeros(least) as i32 - LEAST_BITS;
         let scaled = if shift >= 0 {
             least >> shift
         } else {
@@ -109,6 +138,44 @@ impl Rising {
             *self = Self::of(ratio);
         }
         Ok(())
+    }
+
+    /// Whether `fraction` of `whole` is surely no less than the least so far.
+    ///
+    /// `fraction` is at most 1e18.
+    #[inline(always)]
+    pub const fn is_covered_by_share(&self, whole: Floor, fraction: u64) -> bool {
+        // Both below 2^61.
+        let share = (fraction >> FRACTION_SHIFT) * whole.mantissa;
+        let needed = self.mantissa * WHOLE_UP;
+        let shift = whole.shift - self.shift;
+        if shift <= -64 || shift >= 64 {
+            needed == 0
+        } else if shift < 0 {
+            share >> -shift >= needed
+        } else {
+            // Rounded up once more.
+            needed == 0 || share > needed >> shift
+        }
+    }
+
+    /// Whether `fraction * quantity / weight` is surely no less than the least so far.
+    ///
+    /// `fraction` is at most 1e18.
+    #[inline(always)]
+    pub const fn is_covered_in_part(&self, quantity: u128, weight: Reach, fraction: u64) -> bool {
+        // Bits that both sides can spare, so that their products fit.
+        const SPARE: u32 = 31;
+        let bound = self.mantissa * weight.mantissa as u64;
+        let shift = self.shift - weight.shift;
+        if bound == 0 {
+            return true;
+        }
+        if shift < 0 {
+            return false;
+        }
+        let quantity = shifted_right(quantity, shift as u32) >> SPARE;
+        quantity * (fraction >> FRACTION_SHIFT) >= ((bound >> SPARE) + 1) * WHOLE_UP
     }
 
     /// Whether `quantity / weight` is surely no less than the least so far.
@@ -169,6 +236,40 @@ mod tests {
             let exact = BigUint::from(quantity) * SCALE / weight;
             if rising.is_covered(quantity, Reach::new(weight)) {
                 prop_assert!(exact >= BigUint::from(rising.get()));
+            }
+        }
+
+        #[test]
+        fn reach_covers_only_what_exact_shares_cover(
+            quantity: u128, weight: u128, least: u128, fraction in 0..=SCALE as u64,
+            shifts in (0..128u32, 0..128u32, 0..128u32),
+        ) {
+            let (quantity, weight) = (quantity >> shifts.0, (weight >> shifts.1).max(1));
+            let rising = Rising::of(least >> shifts.2);
+            let least = BigUint::from(rising.get());
+            let share = BigUint::from(quantity) * fraction;
+            if rising.is_covered_in_part(quantity, Reach::new(weight), fraction) {
+                prop_assert!(&share / weight >= least);
+            }
+            if rising.is_covered_by_share(Floor::of(quantity), fraction) {
+                prop_assert!(share / SCALE >= least);
+            }
+        }
+
+        #[test]
+        fn reach_covers_shares_that_are_clearly_more(
+            quantity: u128, weight in 1_000_000_000..1u128 << 80, fraction in SCALE as u64 / 100..=SCALE as u64,
+        ) {
+            let quantity = (quantity >> 40).max(1 << 64);
+            let share = BigUint::from(quantity) * fraction;
+            let clearly = |ratio: BigUint| u128::try_from(ratio * 999_999u32 / 1_000_000u32).ok();
+            if let Some(least) = clearly(&share / weight).filter(|least| *least > 1 << 62) {
+                let covered = Rising::of(least).is_covered_in_part(quantity, Reach::new(weight), fraction);
+                // Quantities far above the least are left to exact arithmetic.
+                prop_assert!(covered || weight > quantity >> 16);
+            }
+            if let Some(least) = clearly(share / SCALE) {
+                prop_assert!(Rising::of(least).is_covered_by_share(Floor::of(quantity), fraction));
             }
         }
 

@@ -15,6 +15,7 @@ use crate::arithmetic::Arithmetic;
 use crate::compat::{add, mul, sub};
 use crate::error::KernelError;
 use crate::market::{Asset, Place, Result, asset_mut};
+use crate::wide::Factor;
 use crate::wide::SCALE;
 use bytemuck::{Pod, Zeroable};
 
@@ -57,10 +58,11 @@ pub fn retarget<A: Arithmetic>(
     if legs.len() != weights.len() {
         return Err(KernelError::LengthMismatch);
     }
+    let factor = Factor::new(outstanding.get());
     for (leg, weight) in legs.iter_mut().zip(weights) {
         let (old, new) = (weight.old.get(), weight.new.get());
-        let more = A::bought(outstanding.get(), new.saturating_sub(old))?;
-        let less = A::sold(outstanding.get(), old.saturating_sub(new))?;
+        let more = A::bought(&factor, new.saturating_sub(old))?;
+        let less = A::sold(&factor, old.saturating_sub(new))?;
         let long = add(leg.long.get(), more)?;
         let short = add(leg.short.get(), less)?;
         leg.long = Amount::new(long.saturating_sub(short));

@@ -18,7 +18,7 @@
 
 use crate::error::MathError;
 use crate::index::Quote;
-use crate::wide::{SCALE, Wide};
+use crate::wide::{Factor, SCALE, Wide};
 
 /// Result of arithmetic.
 pub type Result<T> = core::result::Result<T, MathError>;
@@ -39,6 +39,27 @@ pub fn mul_floor(left: u128, right: u128) -> Result<u128> {
 #[inline]
 pub fn mul_ceil(left: u128, right: u128) -> Result<u128> {
     rounded_up(Wide::product(left, right).div_scale())
+}
+
+/// `floor(factor * other / 1e18)`, as [`mul_floor`].
+///
+/// # Errors
+/// [`MathError::Overflow`].
+#[inline(always)]
+pub fn times_floor(factor: &Factor, other: u128) -> Result<u128> {
+    match factor.times(other) {
+        Some((quotient, _)) => Ok(quotient),
+        None => Err(MathError::Overflow),
+    }
+}
+
+/// `ceil(factor * other / 1e18)`, as [`mul_ceil`].
+///
+/// # Errors
+/// [`MathError::Overflow`].
+#[inline(always)]
+pub fn times_ceil(factor: &Factor, other: u128) -> Result<u128> {
+    rounded_up(factor.times(other))
 }
 
 /// `floor(number / divisor)`, held at `u128::MAX`.

@@ -3,7 +3,7 @@
 
 use flagstone_kernels::MathError;
 use flagstone_kernels::compat;
-use flagstone_kernels::wide::{SCALE, Sum, Wide};
+use flagstone_kernels::wide::{Factor, SCALE, Sum, Wide};
 use num_bigint::BigUint;
 use proptest::prelude::*;
 
@@ -49,6 +49,17 @@ fn number() -> impl Strategy<Value = u128> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn factors_multiply_as_the_full_product_does(a in number(), b in number()) {
+        let exact = Wide::product(a, b).div_scale();
+        prop_assert_eq!(Factor::new(a).times(b), exact);
+        // Most amounts: below 4e9 and below 18.
+        let (a, b) = (a % (SCALE << 32), b % (1 << 64));
+        let exact = Wide::product(a, b).div_scale();
+        prop_assert_eq!(Factor::new(a).times(b), exact);
+        prop_assert_eq!(Factor::new(a).get(), a);
+    }
 
     #[test]
     fn wide_products_sums_and_differences_are_exact(a in number(), b in number(), c in number(), d in number()) {

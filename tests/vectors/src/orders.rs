@@ -9,6 +9,7 @@ use flagstone_kernels::compat;
 use flagstone_kernels::index::{Constituent, Quote};
 use flagstone_kernels::market::Asset;
 use flagstone_kernels::orders::{Fill, OrderRow, Terms, buy, sell};
+use flagstone_kernels::wide::Factor;
 use flagstone_kernels::{Amount, Arithmetic, Compat, KernelError, Stable};
 use serde_json::{Value, json};
 
@@ -233,9 +234,10 @@ fn november(case: &mut Case) -> std::result::Result<(Vec<u128>, u128), KernelErr
     let row = case.rows.first_mut().ok_or(KernelError::LengthMismatch)?;
     let funds = row.remaining.get();
     let quantity = Compat::quantity_for(&quote, funds)?;
+    let factor = Factor::new(quantity);
     let mut traded = Vec::new();
     for constituent in &case.constituents {
-        let bought = Compat::bought(quantity, constituent.weight.get())?;
+        let bought = Compat::bought(&factor, constituent.weight.get())?;
         let asset = flagstone_kernels::market::asset_mut(&mut case.assets, constituent.place)?;
         asset.demand_more(bought)?;
         traded.push(bought);
