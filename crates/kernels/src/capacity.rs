@@ -154,11 +154,7 @@ pub fn capacity_stable(
         // More liquidity than 128 bits is no limit.
         let liquid = times_floor(&liquidity, weight).unwrap_or(u128::MAX);
         let limit = compat::add(inventory, room.min(liquid))?;
-        if fraction == SCALE {
-            least.lower(Wide::product(limit, SCALE), weight)?;
-        } else if !least.is_covered(mul_floor(limit, fraction)?, constituent.reach) {
-            least.lower(Wide::product(limit, fraction), weight)?;
-        }
+        least.lower(Wide::product(limit, fraction), weight)?;
     }
     Ok(least.get())
 }

@@ -144,6 +144,9 @@ impl Wide {
         if self.high >= divisor {
             return None;
         }
+        if divisor >> 64 == 0 {
+            return Some(self.div_rem_word(divisor as u64));
+        }
         // With its top bit set the divisor has two words, so has the quotient.
         // The shift loses nothing: high < divisor.
         let shift = leading_zeros(divisor);
@@ -154,6 +157,27 @@ impl Wide {
         let (low_word, rest) = long_division_step(rest, low as u64, divisor);
         let quotient = (high_word as u128) << 64 | low_word as u128;
         Some((quotient, rest >> shift))
+    }
+
+    /// As [`Self::div_rem`] by one word, which is above the upper half.
+    const fn div_rem_word(self, divisor: u64) -> (u128, u128) {
+        let shift = leading_zeros(divisor as u128) - 64;
+        let (high, middle, low) = (self.high as u64, (self.low >> 64) as u64, self.low as u64);
+        let (high, middle, low) = if shift == 0 {
+            (high, middle, low)
+        } else {
+            let back = 64 - shift;
+            (
+                high << shift | middle >> back,
+                middle << shift | low >> back,
+                low << shift,
+            )
+        };
+        let divisor = divisor << shift;
+        let (high_word, rest) = div_words(high, middle, divisor);
+        let (low_word, rest) = div_words(rest, low, divisor);
+        let quotient = (high_word as u128) << 64 | low_word as u128;
+        (quotient, (rest >> shift) as u128)
     }
 
     /// Square root, rounded down.
