@@ -143,10 +143,11 @@ impl Rising {
     /// `fraction` is at most 1e18.
     #[inline(always)]
     pub const fn is_covered_by_share(&self, whole: Floor, fraction: u64) -> bool {
-        // Both below 2^61.
-        let share = (fraction >> FRACTION_SHIFT) * whole.mantissa;
-        let needed = self.mantissa * WHOLE_UP;
-        let shift = whole.shift - self.shift;
+        // Both below 2^61: each factor has 30 bits, or is the next number. Shifts are
+        // within 128 of 0.
+        let share = (fraction >> FRACTION_SHIFT).wrapping_mul(whole.mantissa);
+        let needed = self.mantissa.wrapping_mul(WHOLE_UP);
+        let shift = whole.shift.wrapping_sub(self.shift);
         if shift <= -64 || shift >= 64 {
             needed == 0
         } else if shift < 0 {
@@ -164,26 +165,27 @@ impl Rising {
     pub const fn is_covered_in_part(&self, quantity: u128, weight: Reach, fraction: u64) -> bool {
         // Bits that the bound can spare, so that its product with one fits.
         const SPARE: i32 = 31;
-        let bound = self.mantissa * weight.mantissa as u64;
+        let bound = self.mantissa.wrapping_mul(weight.mantissa as u64);
         let fraction = fraction >> FRACTION_SHIFT;
         if bound == 0 || fraction == 0 {
             return bound == 0;
         }
         // Both rounded up; below 2^61.
-        let needed = ((bound >> SPARE) + 1) * WHOLE_UP / fraction + 1;
-        let shift = self.shift - weight.shift + SPARE;
+        let needed =
+            ((bound >> SPARE).wrapping_add(1).wrapping_mul(WHOLE_UP) / fraction).wrapping_add(1);
+        let shift = self.shift.wrapping_sub(weight.shift).wrapping_add(SPARE);
         if shift >= 0 {
             shifted_right(quantity, shift as u32) >= needed
         } else {
-            shifted_left(quantity, -shift as u32) >= needed
+            shifted_left(quantity, shift.wrapping_neg() as u32) >= needed
         }
     }
 
     /// Whether `quantity / weight` is surely no less than the least so far.
     #[inline(always)]
     pub const fn is_covered(&self, quantity: u128, weight: Reach) -> bool {
-        let bound = self.mantissa * weight.mantissa as u64;
-        let shift = self.shift - weight.shift;
+        let bound = self.mantissa.wrapping_mul(weight.mantissa as u64);
+        let shift = self.shift.wrapping_sub(weight.shift);
         if bound == 0 {
             // Nothing is less than a least of 0.
             true

@@ -4,6 +4,9 @@
 //! costs one unit. So products are built of 32-bit halves in registers, division
 //! by 1e18 is two passes of short division by 1e9, and only division by a variable
 //! is long division (Knuth, "The Art of Computer Programming" 4.3.1, algorithm D).
+//!
+//! Programs are built with overflow checks, and one on a product of words costs as
+//! much as a wide product: where a comment gives the bound, operations wrap.
 
 /// One, in units of 1e-18.
 pub const SCALE: u128 = 1_000_000_000_000_000_000;
@@ -45,7 +48,9 @@ impl Wide {
             let (word1, carry_b) = word1.overflowing_add(low_b);
             // The product is below 2^192.
             let carries = carry_a as u64 + carry_b as u64;
-            let word2 = left_high * right_high + high_a + high_b + carries;
+            let word2 = left_high.wrapping_mul(right_high);
+            let word2 = word2.wrapping_add(high_a).wrapping_add(high_b);
+            let word2 = word2.wrapping_add(carries);
             return Self {
                 high: word2 as u128,
                 low: (word1 as u128) << 64 | word0 as u128,
@@ -124,7 +129,7 @@ impl Wide {
         let high = self.high as u64;
         let [d0, d1, d2, d3] = digits_of_half(self.low);
         let q4 = high / ROOT_SCALE;
-        let (q3, rest) = short_division(high - q4 * ROOT_SCALE, d3);
+        let (q3, rest) = short_division(high.wrapping_sub(q4.wrapping_mul(ROOT_SCALE)), d3);
         let (q2, rest) = short_division(rest, d2);
         let (q1, rest) = short_division(rest, d1);
         let (q0, first) = short_division(rest, d0);
@@ -309,21 +314,24 @@ impl Factor {
         if !self.is_split || other >> 64 != 0 {
             return self.times_in_full(other);
         }
-        // A word is below 18.45e18.
+        // A word is below 18.45e18; digits are below 1e9.
         let units = word / SCALE as u64;
-        let rest = word - units * SCALE as u64;
+        let rest = word.wrapping_sub(units.wrapping_mul(SCALE as u64));
         let high = rest / ROOT_SCALE;
-        let low = rest - high * ROOT_SCALE;
-        let lowest = self.low * low;
-        let carried = lowest / ROOT_SCALE;
+        let low = rest.wrapping_sub(high.wrapping_mul(ROOT_SCALE));
+        let (carried, lowest) = short_rest(self.low.wrapping_mul(low));
         // Below 2e18 + 1e9.
-        let middle = self.high * low + self.low * high + carried;
-        let carry = middle / ROOT_SCALE;
-        let is_inexact = lowest != carried * ROOT_SCALE || middle != carry * ROOT_SCALE;
-        // At most 18e18 and below 1e18 + 2e9 + 1: together below 2^96 with the units.
+        let middle = self.high.wrapping_mul(low);
+        let middle = middle.wrapping_add(self.low.wrapping_mul(high));
+        let (carry, middle) = short_rest(middle.wrapping_add(carried));
+        // At most 18e18 and below 1e18 + 2e9 + 1: together below 2^97 with the units.
         let (above, below) = mul_word_digit(word, self.units);
         let product = (above as u128) << 64 | below as u128;
-        let product = product + (units * self.rest) as u128 + (self.high * high + carry) as u128;
+        let small = self.high.wrapping_mul(high).wrapping_add(carry);
+        let product = product
+            .wrapping_add(units.wrapping_mul(self.rest) as u128)
+            .wrapping_add(small as u128);
+        let is_inexact = lowest | middle != 0;
         Some((product, is_inexact))
     }
 
@@ -338,28 +346,39 @@ impl Factor {
 const fn mul_words(left: u64, right: u64) -> (u64, u64) {
     let (a0, a1) = (left & DIGIT, left >> 32);
     let (b0, b1) = (right & DIGIT, right >> 32);
-    let p00 = a0 * b0;
-    // Neither sum exceeds (2^32 - 1)^2 + 2 (2^32 - 1), the largest word.
-    let middle = a1 * b0 + (p00 >> 32);
-    let other = a0 * b1 + (middle & DIGIT);
-    let high = a1 * b1 + (middle >> 32) + (other >> 32);
+    let p00 = a0.wrapping_mul(b0);
+    // No sum exceeds (2^32 - 1)^2 + 2 (2^32 - 1), the largest word.
+    let middle = a1.wrapping_mul(b0).wrapping_add(p00 >> 32);
+    let other = a0.wrapping_mul(b1).wrapping_add(middle & DIGIT);
+    let high = a1.wrapping_mul(b1).wrapping_add(middle >> 32);
+    let high = high.wrapping_add(other >> 32);
     (high, other << 32 | (p00 & DIGIT))
 }
 
 /// High and low word of the product of a word and a digit.
 #[inline(always)]
 const fn mul_word_digit(word: u64, digit: u64) -> (u64, u64) {
-    let low = (word & DIGIT) * digit;
-    let high = (word >> 32) * digit + (low >> 32);
+    // As in `mul_words`: the digit is below 2^32.
+    let low = (word & DIGIT).wrapping_mul(digit);
+    let high = (word >> 32).wrapping_mul(digit).wrapping_add(low >> 32);
     (high >> 32, high << 32 | (low & DIGIT))
+}
+
+/// Quotient and rest of a word by 1e9.
+#[inline(always)]
+const fn short_rest(word: u64) -> (u64, u64) {
+    let quotient = word / ROOT_SCALE;
+    // A quotient times its divisor is no more than what was divided.
+    (
+        quotient,
+        word.wrapping_sub(quotient.wrapping_mul(ROOT_SCALE)),
+    )
 }
 
 /// One digit of a quotient by 1e9, and the next rest, which is below 1e9 as `rest` is.
 #[inline(always)]
 const fn short_division(rest: u64, digit: u64) -> (u64, u64) {
-    let part = rest << 32 | digit;
-    let quotient = part / ROOT_SCALE;
-    (quotient, part - quotient * ROOT_SCALE)
+    short_rest(rest << 32 | digit)
 }
 
 /// Number of leading zeros, by halving: the target has no instruction for it.
@@ -445,10 +464,12 @@ const fn div_words(high: u64, low: u64, divisor: u64) -> (u64, u64) {
 const fn div_word_digit(rest: u64, next: u64, divisor: u64) -> (u64, u64) {
     let (top, second) = (divisor >> 32, divisor & DIGIT);
     let mut guess = rest / top;
-    let mut left = rest - guess * top;
-    while left <= DIGIT && (guess > DIGIT || guess * second > (left << 32 | next)) {
-        guess -= 1;
-        left += top;
+    // The guess is at most 2^32 + 2 and only multiplied as a digit, and both halves
+    // of the divisor and what is left are digits.
+    let mut left = rest.wrapping_sub(guess.wrapping_mul(top));
+    while left <= DIGIT && (guess > DIGIT || guess.wrapping_mul(second) > (left << 32 | next)) {
+        guess = guess.wrapping_sub(1);
+        left = left.wrapping_add(top);
     }
     let numerator = rest << 32 | next;
     (guess, numerator.wrapping_sub(guess.wrapping_mul(divisor)))
@@ -510,11 +531,21 @@ impl Sum {
         self.room -= 1;
         let (a0, a1, a2) = column_digits(left);
         let (b0, b1, b2) = column_digits(right);
-        self.columns[0] += a0 * b0;
-        self.columns[1] += a0 * b1 + a1 * b0;
-        self.columns[2] += a0 * b2 + a1 * b1 + a2 * b0;
-        self.columns[3] += a1 * b2 + a2 * b1;
-        self.columns[4] += a2 * b2;
+        // At most three products below 2^52 each, which a column has room for.
+        let products = [
+            a0.wrapping_mul(b0),
+            a0.wrapping_mul(b1).wrapping_add(a1.wrapping_mul(b0)),
+            a0.wrapping_mul(b2)
+                .wrapping_add(a1.wrapping_mul(b1))
+                .wrapping_add(a2.wrapping_mul(b0)),
+            a1.wrapping_mul(b2).wrapping_add(a2.wrapping_mul(b1)),
+            a2.wrapping_mul(b2),
+        ];
+        self.columns[0] = self.columns[0].wrapping_add(products[0]);
+        self.columns[1] = self.columns[1].wrapping_add(products[1]);
+        self.columns[2] = self.columns[2].wrapping_add(products[2]);
+        self.columns[3] = self.columns[3].wrapping_add(products[3]);
+        self.columns[4] = self.columns[4].wrapping_add(products[4]);
     }
 
     #[inline(never)]
