@@ -6,9 +6,9 @@
 use crate::capacity::{Demand, capacity_compat, capacity_stable};
 use crate::compat;
 use crate::error::MathError;
+use crate::factor::Factor;
 use crate::index::{Constituent, Quote, update_quote_compat, update_quote_stable};
 use crate::market::{Asset, Result};
-use crate::wide::Factor;
 use crate::{quadratic, stable};
 
 /// Result of arithmetic on numbers alone.

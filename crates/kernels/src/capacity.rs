@@ -12,11 +12,12 @@
 use crate::amount::Amount;
 use crate::compat;
 use crate::error::KernelError;
+use crate::factor::Factor;
 use crate::index::Constituent;
 use crate::market::{Asset, Result, asset};
 use crate::reach::{Floor, Rising};
 use crate::stable::{mul_div, mul_floor, times_floor};
-use crate::wide::{Factor, SCALE, Wide};
+use crate::wide::{SCALE, Wide};
 use flagstone_units::Side;
 
 /// Index units that rounding liquidity down to units of an asset takes, in units of

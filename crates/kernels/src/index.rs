@@ -10,7 +10,8 @@ use crate::error::{KernelError, MathError};
 use crate::market::{Asset, Place, Result, asset};
 use crate::reach::{Reach, Rising};
 use crate::stable::mul_ceil;
-use crate::wide::{SCALE, Sum, Wide};
+use crate::sum::Sum;
+use crate::wide::{SCALE, Wide};
 use bytemuck::{Pod, Zeroable};
 
 /// Constituents of an index, at most.

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`error`] | what a kernel can refuse |
 //! | [`wide`] | 256-bit products, quotients and roots |
+//! | [`factor`] | one number times many |
+//! | [`sum`] | sums of products, exact |
 //! | [`compat`] | the paper's arithmetic, to the unit |
 //! | [`stable`] | the suite's arithmetic: exact inside, rounded once, against the trader |
 //! | [`quadratic`] | the paper's solver of the price function, both sides |
@@ -32,6 +34,7 @@ pub mod book;
 pub mod capacity;
 pub mod compat;
 pub mod error;
+pub mod factor;
 pub mod index;
 pub mod market;
 pub mod orders;
@@ -39,6 +42,7 @@ pub mod quadratic;
 pub mod reach;
 pub mod rebalance;
 pub mod stable;
+pub mod sum;
 pub mod vil;
 pub mod wide;
 

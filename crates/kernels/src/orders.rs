@@ -13,10 +13,10 @@ use crate::arithmetic::{Arithmetic, Sale};
 use crate::capacity::Demand;
 use crate::compat::{self, add, sub};
 use crate::error::KernelError;
+use crate::factor::Factor;
 use crate::index::{Constituent, Quote};
 use crate::market::{Asset, Result, asset_mut};
 use crate::stable;
-use crate::wide::Factor;
 use bytemuck::{Pod, Zeroable};
 use flagstone_units::Side;
 

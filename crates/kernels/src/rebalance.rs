@@ -14,8 +14,8 @@ use crate::amount::Amount;
 use crate::arithmetic::Arithmetic;
 use crate::compat::{add, mul, sub};
 use crate::error::KernelError;
+use crate::factor::Factor;
 use crate::market::{Asset, Place, Result, asset_mut};
-use crate::wide::Factor;
 use crate::wide::SCALE;
 use bytemuck::{Pod, Zeroable};
 

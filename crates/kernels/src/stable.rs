@@ -17,8 +17,9 @@
 //! All amounts are in units of 1e-18.
 
 use crate::error::MathError;
+use crate::factor::Factor;
 use crate::index::Quote;
-use crate::wide::{Factor, SCALE, Wide};
+use crate::wide::{SCALE, Wide};
 
 /// Result of arithmetic.
 pub type Result<T> = core::result::Result<T, MathError>;

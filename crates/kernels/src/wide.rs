@@ -12,7 +12,7 @@
 pub const SCALE: u128 = 1_000_000_000_000_000_000;
 
 /// Square root of [`SCALE`].
-const ROOT_SCALE: u64 = 1_000_000_000;
+pub(crate) const ROOT_SCALE: u64 = 1_000_000_000;
 
 const DIGIT: u64 = 0xffff_ffff;
 
@@ -252,98 +252,9 @@ impl Wide {
     }
 }
 
-/// A number that is multiplied by many others at 18 decimals, split once.
-///
-/// In digits of 1e9 the product of two amounts needs no digit of the result twice:
-/// the digits below 1e18 only leave a carry. So one multiplication and its
-/// division by 1e18 are seven products and two short divisions.
-#[derive(Clone, Copy, Debug)]
-pub struct Factor {
-    number: u128,
-    /// Whole units, below 2^32; of larger numbers nothing is split.
-    units: u64,
-    /// What is left of 1e18: two digits of 1e9, as one number and apart.
-    rest: u64,
-    high: u64,
-    low: u64,
-    is_split: bool,
-}
-
-impl Factor {
-    /// A number in units of 1e-18.
-    pub const fn new(number: u128) -> Self {
-        let whole = Self {
-            number,
-            units: 0,
-            rest: 0,
-            high: 0,
-            low: 0,
-            is_split: false,
-        };
-        match Wide::new(0, number).div_scale() {
-            Some((units, _)) if units >> 32 == 0 => {
-                let units = units as u64;
-                // Below 1e18, so the low words alone have it.
-                let rest = (number as u64).wrapping_sub(units.wrapping_mul(SCALE as u64));
-                let high = rest / ROOT_SCALE;
-                Self {
-                    units,
-                    rest,
-                    high,
-                    low: rest - high * ROOT_SCALE,
-                    is_split: true,
-                    ..whole
-                }
-            }
-            _ => whole,
-        }
-    }
-
-    /// The number.
-    #[inline(always)]
-    pub const fn get(&self) -> u128 {
-        self.number
-    }
-
-    /// `self * other / 1e18`, rounded down, and whether there is a rest.
-    ///
-    /// `None` when the quotient does not fit 128 bits.
-    #[inline(always)]
-    pub const fn times(&self, other: u128) -> Option<(u128, bool)> {
-        let word = other as u64;
-        if !self.is_split || other >> 64 != 0 {
-            return self.times_in_full(other);
-        }
-        // A word is below 18.45e18; digits are below 1e9.
-        let units = word / SCALE as u64;
-        let rest = word.wrapping_sub(units.wrapping_mul(SCALE as u64));
-        let high = rest / ROOT_SCALE;
-        let low = rest.wrapping_sub(high.wrapping_mul(ROOT_SCALE));
-        let (carried, lowest) = short_rest(self.low.wrapping_mul(low));
-        // Below 2e18 + 1e9.
-        let middle = self.high.wrapping_mul(low);
-        let middle = middle.wrapping_add(self.low.wrapping_mul(high));
-        let (carry, middle) = short_rest(middle.wrapping_add(carried));
-        // At most 18e18 and below 1e18 + 2e9 + 1: together below 2^97 with the units.
-        let (above, below) = mul_word_digit(word, self.units);
-        let product = (above as u128) << 64 | below as u128;
-        let small = self.high.wrapping_mul(high).wrapping_add(carry);
-        let product = product
-            .wrapping_add(units.wrapping_mul(self.rest) as u128)
-            .wrapping_add(small as u128);
-        let is_inexact = lowest | middle != 0;
-        Some((product, is_inexact))
-    }
-
-    #[inline(never)]
-    const fn times_in_full(&self, other: u128) -> Option<(u128, bool)> {
-        Wide::product(self.number, other).div_scale()
-    }
-}
-
 /// High and low word of the product of two words.
 #[inline(always)]
-const fn mul_words(left: u64, right: u64) -> (u64, u64) {
+pub(crate) const fn mul_words(left: u64, right: u64) -> (u64, u64) {
     let (a0, a1) = (left & DIGIT, left >> 32);
     let (b0, b1) = (right & DIGIT, right >> 32);
     let p00 = a0.wrapping_mul(b0);
@@ -357,7 +268,7 @@ const fn mul_words(left: u64, right: u64) -> (u64, u64) {
 
 /// High and low word of the product of a word and a digit.
 #[inline(always)]
-const fn mul_word_digit(word: u64, digit: u64) -> (u64, u64) {
+pub(crate) const fn mul_word_digit(word: u64, digit: u64) -> (u64, u64) {
     // As in `mul_words`: the digit is below 2^32.
     let low = (word & DIGIT).wrapping_mul(digit);
     let high = (word >> 32).wrapping_mul(digit).wrapping_add(low >> 32);
@@ -366,7 +277,7 @@ const fn mul_word_digit(word: u64, digit: u64) -> (u64, u64) {
 
 /// Quotient and rest of a word by 1e9.
 #[inline(always)]
-const fn short_rest(word: u64) -> (u64, u64) {
+pub(crate) const fn short_rest(word: u64) -> (u64, u64) {
     let quotient = word / ROOT_SCALE;
     // A quotient times its divisor is no more than what was divided.
     (
@@ -492,111 +403,4 @@ fn divide_digits(digits: &mut [u64; 12]) -> u64 {
         }
     }
     rest
-}
-
-/// A sum of products.
-///
-/// Carries are what costs on this machine. Factors below 2^78, 302,231 at 18
-/// decimals, are three digits of 26 bits, whose products leave ten bits for
-/// summing without any; larger ones are multiplied and added in full.
-#[derive(Clone, Copy, Debug)]
-pub struct Sum {
-    columns: [u64; 5],
-    /// Products that the columns still have room for.
-    room: u32,
-    rest: Wide,
-    overflow: bool,
-}
-
-const COLUMN_BITS: u32 = 26;
-
-/// Products in a column before it is emptied: each adds less than `3 * 2^52`.
-const COLUMN_ROOM: u32 = 1_024;
-
-impl Sum {
-    /// No products.
-    pub const ZERO: Self = Self {
-        columns: [0; 5],
-        room: COLUMN_ROOM,
-        rest: Wide::ZERO,
-        overflow: false,
-    };
-
-    /// Adds `left * right`.
-    #[inline(always)]
-    pub const fn add_product(&mut self, left: u128, right: u128) {
-        if (left | right) >> (3 * COLUMN_BITS) != 0 || self.room == 0 {
-            return self.add_in_full(left, right);
-        }
-        self.room -= 1;
-        let (a0, a1, a2) = column_digits(left);
-        let (b0, b1, b2) = column_digits(right);
-        // At most three products below 2^52 each, which a column has room for.
-        let products = [
-            a0.wrapping_mul(b0),
-            a0.wrapping_mul(b1).wrapping_add(a1.wrapping_mul(b0)),
-            a0.wrapping_mul(b2)
-                .wrapping_add(a1.wrapping_mul(b1))
-                .wrapping_add(a2.wrapping_mul(b0)),
-            a1.wrapping_mul(b2).wrapping_add(a2.wrapping_mul(b1)),
-            a2.wrapping_mul(b2),
-        ];
-        self.columns[0] = self.columns[0].wrapping_add(products[0]);
-        self.columns[1] = self.columns[1].wrapping_add(products[1]);
-        self.columns[2] = self.columns[2].wrapping_add(products[2]);
-        self.columns[3] = self.columns[3].wrapping_add(products[3]);
-        self.columns[4] = self.columns[4].wrapping_add(products[4]);
-    }
-
-    #[inline(never)]
-    const fn add_in_full(&mut self, left: u128, right: u128) {
-        if self.room == 0 {
-            self.empty_columns();
-        }
-        self.add(Wide::product(left, right));
-    }
-
-    const fn add(&mut self, number: Wide) {
-        match self.rest.checked_add(number) {
-            Some(rest) => self.rest = rest,
-            None => self.overflow = true,
-        }
-    }
-
-    const fn empty_columns(&mut self) {
-        if self.room == COLUMN_ROOM {
-            return;
-        }
-        let mut number = 0;
-        while number < self.columns.len() {
-            let column = self.columns[number] as u128;
-            let shift = COLUMN_BITS * number as u32;
-            // A column is a word, so shifted by 64 at most it stays below 2^128.
-            let above = if shift > 64 {
-                column >> (128 - shift)
-            } else {
-                0
-            };
-            self.add(Wide::new(above, column << shift));
-            number += 1;
-        }
-        self.columns = [0; 5];
-        self.room = COLUMN_ROOM;
-    }
-
-    /// The sum; `None` above 256 bits.
-    #[inline]
-    pub const fn finish(mut self) -> Option<Wide> {
-        self.empty_columns();
-        if self.overflow { None } else { Some(self.rest) }
-    }
-}
-
-/// The three digits of a number below 2^78.
-#[inline(always)]
-const fn column_digits(number: u128) -> (u64, u64, u64) {
-    const DIGITS: u64 = (1 << COLUMN_BITS) - 1;
-    let (low, high) = (number as u64, (number >> 64) as u64);
-    let second = low >> COLUMN_BITS & DIGITS;
-    (low & DIGITS, second, low >> 52 | high << 12)
 }

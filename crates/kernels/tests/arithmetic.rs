@@ -3,7 +3,9 @@
 
 use flagstone_kernels::MathError;
 use flagstone_kernels::compat;
-use flagstone_kernels::wide::{Factor, SCALE, Sum, Wide};
+use flagstone_kernels::factor::Factor;
+use flagstone_kernels::sum::Sum;
+use flagstone_kernels::wide::{SCALE, Wide};
 use num_bigint::BigUint;
 use proptest::prelude::*;
 

@@ -6,10 +6,10 @@ use crate::state::{
 };
 use crate::value::{decimal, decimals, error, labels, list, numbers};
 use flagstone_kernels::compat;
+use flagstone_kernels::factor::Factor;
 use flagstone_kernels::index::{Constituent, Quote};
 use flagstone_kernels::market::Asset;
 use flagstone_kernels::orders::{Fill, OrderRow, Terms, buy, sell};
-use flagstone_kernels::wide::Factor;
 use flagstone_kernels::{Amount, Arithmetic, Compat, KernelError, Stable};
 use serde_json::{Value, json};
 
