@@ -12,6 +12,7 @@ use flagstone_index_engine::amounts::{Atoms, Quantity, Tokens};
 use flagstone_index_engine::market::QuoteSide;
 use flagstone_kernels::arithmetic::{Arithmetic, Sale, Stable};
 use flagstone_kernels::capacity::Demand;
+use flagstone_kernels::factor::Factor;
 use flagstone_kernels::index::{Constituent, Quote};
 use flagstone_kernels::market::{Asset, asset_mut};
 use flagstone_kernels::{Amount, KernelError, MathError};
@@ -74,9 +75,10 @@ pub fn buy(assets: &mut [Asset], constituents: &[Constituent], ask: &Ask<'_>) ->
     let quantity = u128::from(tokens) * TOKEN;
     let cost = Stable::cost(ask.quote, quantity).map_err(math)?;
     let atoms = narrow(cost.div_ceil(ATOM))?;
+    let factor = Factor::new(quantity);
     let mut quantities = Vec::with_capacity(constituents.len());
     for constituent in constituents {
-        let bought = Stable::bought(quantity, constituent.weight.get()).map_err(math)?;
+        let bought = Stable::bought(&factor, constituent.weight.get()).map_err(math)?;
         let asset = asset_mut(assets, constituent.place).map_err(kernel)?;
         asset.demand_more(bought).map_err(kernel)?;
         asset.refresh_delta().map_err(kernel)?;
@@ -99,9 +101,10 @@ pub fn sell(assets: &mut [Asset], constituents: &[Constituent], ask: &Ask<'_>) -
     // Offered is whole, so rounding up stays within it.
     let tokens = narrow(burned.div_ceil(TOKEN))?;
     let quantity = u128::from(tokens) * TOKEN;
+    let factor = Factor::new(quantity);
     let mut quantities = Vec::with_capacity(constituents.len());
     for constituent in constituents {
-        let sold = Stable::sold(quantity, constituent.weight.get()).map_err(math)?;
+        let sold = Stable::sold(&factor, constituent.weight.get()).map_err(math)?;
         let asset = asset_mut(assets, constituent.place).map_err(kernel)?;
         asset.demand_less(sold).map_err(kernel)?;
         asset.refresh_delta().map_err(kernel)?;
