@@ -169,7 +169,7 @@ fn x6_cranks_of_the_new_kinds_may_be_called_by_anyone() {
         (slab::cancel_dead_man(&slab_key, maker.account, 9), 1),
         (slab::expire_holds(&slab_key, 1, 64), 0),
         (slab::update_funding(&slab_key, 0, None), 0),
-        (slab::publish_root(&slab_key, 0), 0),
+        (slab::publish_root(&slab_key, 1), 1),
     ] {
         let receipt = ok(exchange.session.send(&[called(&crank)], &[]));
         assert_eq!(receipt.events.len(), events, "{:?}", receipt.events);

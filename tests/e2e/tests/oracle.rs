@@ -5,9 +5,10 @@
 use flagstone_e2e_tests::forge::stranger;
 use flagstone_e2e_tests::pyth::{AGE_MAX, FUNDING_SLOTS, ORACLE, Price, wait, with_oracle};
 use flagstone_e2e_tests::refusal::refused;
-use flagstone_e2e_tests::{MARK, QUOTE, audit, exchange, ok};
+use flagstone_e2e_tests::{MARK, QUOTE, audit, ok, session};
 use flagstone_sdk::embedded::Exchange;
 use flagstone_sdk::engine::SlabSize;
+use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::orders::OrderKind;
 use flagstone_sdk::interface::error::SlabError;
 use flagstone_sdk::interface::event::{Event, MarkUpdated};
@@ -25,7 +26,13 @@ const SPOKEN: u8 = 1;
 type Spoil = fn(&mut Price);
 
 fn spoken() -> Exchange {
-    let mut exchange = exchange(SlabSize::Dev);
+    let mut exchange = ok(Exchange::open(session(), SlabSize::Dev));
+    // A slab is marked by oracles or by its books; the first one's is silent.
+    let silent = InstrumentParams {
+        oracle: [8; 32],
+        ..with_oracle()
+    };
+    ok(exchange.add_instrument(&silent));
     ok(exchange.add_instrument(&with_oracle()));
     wait(&mut exchange.session, 10);
     exchange

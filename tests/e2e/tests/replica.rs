@@ -114,10 +114,30 @@ impl World {
             order_lots_min: Lots(2),
             ..with_oracle()
         };
-        for params in [plain, batched(), spoken] {
+        // A slab is marked by oracles or by its books. To have all kinds in one
+        // session the third starts with a book's mark and gets its oracle here.
+        let silent = InstrumentParams {
+            oracle: [0; 32],
+            oracle_feed: [0; 32],
+            oracle_scale: 0,
+            rules: Default::default(),
+            ..spoken
+        };
+        for params in [plain, batched(), silent] {
             let added = ok(world.exchange.add_instrument(&params));
             world.read(&added);
         }
+        let give = |slab: &mut flagstone_sdk::engine::Slab<'_>| {
+            let instrument = &mut slab.instruments[2];
+            instrument.oracle = spoken.oracle;
+            instrument.oracle_feed = spoken.oracle_feed;
+            instrument.oracle_scale = spoken.oracle_scale;
+            instrument.rules = spoken.rules;
+            instrument.fresh_until = Slot(0);
+        };
+        let slab_key = world.exchange.slab;
+        let given = world.exchange.session.edit_slab(&slab_key, give);
+        given.expect("a slab");
         for number in 0..MEMBERS as u32 {
             world.join(number);
         }
