@@ -71,6 +71,11 @@ pub fn instrument_entry(slab: &Address, instrument: u8) -> Address {
     router(&[seeds::INSTRUMENT, slab.as_ref(), &[instrument]])
 }
 
+/// Liquidation ticket of an escrow.
+pub fn ticket(escrow: &Address) -> Address {
+    router(&[seeds::TICKET, escrow.as_ref()])
+}
+
 /// Address of a slab created by `authority` with `seed`; `None` when the seed
 /// is longer than 32 bytes.
 pub fn slab_with_seed(authority: &Address, seed: &str) -> Option<Address> {

@@ -31,5 +31,6 @@ pub mod slab;
 pub use flagstone_index_engine as index_engine;
 pub use flagstone_interface as interface;
 pub use flagstone_kernels as kernels;
+pub use flagstone_margin as margin;
 pub use flagstone_slab_engine as engine;
 pub use flagstone_units as units;

@@ -1,7 +1,9 @@
 //! Instructions of the Router.
 
+mod liquidation;
 mod registry;
 
+pub use liquidation::*;
 pub use registry::*;
 
 use crate::address;
@@ -145,6 +147,7 @@ pub fn bind_escrow(owner: &Address, slab: &Address, mint: &Address) -> Instructi
             AccountMeta::new_readonly(address::slab_entry(slab), false),
             AccountMeta::new_readonly(*slab, false),
             AccountMeta::new_readonly(address::program_data(&address::SLAB), false),
+            AccountMeta::new(address::portfolio(owner), false),
         ],
     )
 }

@@ -231,6 +231,22 @@ errors! {
         NotClosed = 7024,
         /// The slab's delay of new terms is below the least that is allowed.
         DelayTooShort = 7025,
+        /// The portfolio is under liquidation, or the escrow is frozen.
+        Liquidating = 7026,
+        /// The slab account is not below its maintenance margin at fresh marks, or has none.
+        Healthy = 7027,
+        /// The slab account does not cover its initial margin at fresh marks.
+        NotRestored = 7028,
+        /// The account is not under liquidation, its grace runs, or a ticket is out.
+        NoTicketDue = 7029,
+        /// There is no debt without positions, or insurance may not pay more.
+        NoCover = 7030,
+        /// The owner's consent, the free cash or the need is used up.
+        NothingToShift = 7031,
+        /// The portfolio has as many slab accounts as it may have.
+        TooManySlabs = 7032,
+        /// The slab's record of the account does not add up.
+        Unreadable = 7033,
     }
 }
 

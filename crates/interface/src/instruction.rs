@@ -113,6 +113,24 @@ pub mod router {
     pub const REGISTER_INSTRUMENT: u8 = 14;
     /// Unbinds an escrow from an account that closed.
     pub const UNBIND_ESCROW: u8 = 15;
+    /// Finds a slab account below its maintenance margin and freezes its escrow.
+    pub const BEGIN_LIQUIDATION: u8 = 16;
+    /// Issues a ticket to close part of a frozen account's positions.
+    pub const ISSUE_TICKET: u8 = 17;
+    /// Finds margin restored and unfreezes the escrow.
+    pub const END_LIQUIDATION: u8 = 18;
+    /// Moves free cash to an account under liquidation.
+    pub const SHIFT_MARGIN: u8 = 19;
+    /// Sets how much free cash anyone may move there.
+    pub const SET_LIABILITY_MAX: u8 = 20;
+    /// Pays a bankrupt account's debt from the slab's insurance.
+    pub const COVER_BAD_DEBT: u8 = 21;
+    /// Books the fees that a slab kept.
+    pub const COLLECT_FEES: u8 = 22;
+    /// Pays collected fees to the slab's authority.
+    pub const WITHDRAW_FEES: u8 = 23;
+    /// Adds tokens to a slab's insurance.
+    pub const FUND_INSURANCE: u8 = 24;
 }
 
 /// Instructions of the index-vault.

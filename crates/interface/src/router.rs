@@ -18,7 +18,7 @@
 //! Vault tokens lie in a token account at `"tokens"`, mint, whose authority is
 //! the address at `"authority"`.
 
-use crate::{Key, Record, assert_layout};
+use crate::{Key, Record, assert_layout, key_eq};
 use bytemuck::{Pod, Zeroable};
 use flagstone_units::Slot;
 
@@ -144,12 +144,30 @@ pub struct Portfolio {
     pub grace_until: Slot,
     /// Serial number of the last ticket; never reset.
     pub ticket_nonce: u32,
-    /// Reserved; zero.
-    pub padding2: u32,
+    /// Escrows that are frozen: the liquidation ends with the last of them.
+    pub frozen_count: u32,
     /// Reserved; zero.
     pub reserved: [u64; 48],
+    /// Escrows that are bound to a slab account, in no order; zero is none.
+    pub escrows: [Key; PORTFOLIO_SLABS_MAX],
 }
-assert_layout!(Portfolio, 512, owner @ 16, cash_atoms @ 80);
+assert_layout!(Portfolio, 1024, owner @ 16, cash_atoms @ 80, episode @ 112, escrows @ 512);
+
+/// Slab accounts of one portfolio (rule LQ1).
+pub const PORTFOLIO_SLABS_MAX: usize = 16;
+
+impl Portfolio {
+    /// Whether slabs may be swept, or are about to be.
+    #[inline(always)]
+    pub const fn is_liquidating(&self) -> bool {
+        self.status == portfolio_status::LIQUIDATING
+    }
+
+    /// Place of an escrow in the table; of none for the zero key.
+    pub fn place_of(&self, escrow: &Key) -> Option<usize> {
+        self.escrows.iter().position(|one| key_eq(one, escrow))
+    }
+}
 
 /// Values of [`Portfolio::status`].
 pub mod portfolio_status {
@@ -163,7 +181,7 @@ pub mod portfolio_status {
 
 impl Record for Portfolio {
     const DISCRIMINATOR: [u8; 8] = [0x5e, 0x9e, 0x47, 0xf5, 0x7a, 0x66, 0x6e, 0xe1];
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 /// Registry entry of a slab.
@@ -239,8 +257,20 @@ pub struct SlabLedger {
     pub insurance_due_seen: crate::slab::WideTotal,
     /// Atoms of insurance ever paid into backing.
     pub covered_total: crate::slab::WideTotal,
+    /// Fees of the slab's LP, collected and not withdrawn yet, in atoms.
+    pub fees_atoms: u64,
+    /// Fees ever withdrawn, in atoms.
+    pub fees_withdrawn_total_atoms: u64,
+    /// Tokens that anyone ever added to the insurance, in atoms.
+    pub insurance_funded_total_atoms: u64,
+    /// Insurance paid on the day `cover_day`, in atoms.
+    pub cover_day_atoms: u64,
+    /// Day of the last payment, in days of slots.
+    pub cover_day: u32,
     /// Reserved; zero.
-    pub reserved: [u64; 46],
+    pub padding2: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 41],
 }
 assert_layout!(SlabLedger, 512, backing_atoms @ 80);
 
@@ -306,8 +336,7 @@ pub struct Escrow {
     pub bump: u8,
     /// 0 open, 1 closed.
     pub state: u8,
-    /// 1 while the Router forbids risk increases. Slabs honour it; liquidation,
-    /// a later part, sets it.
+    /// 1 while the Router forbids risk increases: the account is under liquidation.
     pub frozen: u8,
     /// Reserved; zero.
     pub padding: u8,
@@ -331,17 +360,30 @@ pub struct Escrow {
     pub debited_seen_atoms: u64,
     /// Copy of the slab's released total up to which releases are paid.
     pub released_seen_atoms: u64,
-    /// Insurance ever paid for this account, in atoms; only grows. Reserved.
+    /// Insurance ever paid for this account, in atoms; only grows.
     pub covered_total_atoms: u64,
-    /// Largest loss that may be moved here from other slabs, in atoms. Reserved.
+    /// Most free cash that anyone may move here while the account is under
+    /// liquidation, in atoms, as its owner last signed it.
     pub liability_max_atoms: u64,
     /// Serial number of the last capability.
     pub cap_nonce: u64,
     /// `deposited_total_atoms` when the account was bound: what came before was
     /// credited to an account that has closed.
     pub bound_deposited_atoms: u64,
+    /// Moved here under that consent since it was signed, in atoms.
+    pub shifted_atoms: u64,
+    /// Insurance paid in the episode `cover_episode`, in atoms.
+    pub cover_event_atoms: u64,
+    /// Episode of the last cover.
+    pub cover_episode: u32,
+    /// Slot from which tickets may be issued while the escrow is frozen.
+    pub grace_until: Slot,
+    /// Slot in which the last liquidation ended; 0 before the first.
+    pub restored_slot: Slot,
     /// Reserved; zero.
-    pub reserved: [u64; 5],
+    pub padding2: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 1],
     /// Capability records.
     pub caps: [Cap; CAPS_PER_ESCROW],
 }

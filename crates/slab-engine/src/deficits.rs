@@ -71,7 +71,7 @@ pub(crate) fn profit_left(profit: u64, then: u64, now: u64) -> u64 {
 
 /// What the haircuts up to `index` take from an account that has not seen them
 /// yet, in atoms, rounded up.
-pub(crate) fn cut_atoms(account: &SlabAccount, index: u64) -> u64 {
+pub fn cut_atoms(account: &SlabAccount, index: u64) -> u64 {
     let profit = account.profit_atoms();
     profit.saturating_sub(profit_left(profit, account.haircut_index, index))
 }

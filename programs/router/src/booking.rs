@@ -171,3 +171,35 @@ pub fn burn(escrow: &mut Escrow, index: usize, portfolio: &mut Portfolio) -> Res
     cap.state = cap_state::BURNED;
     Ok(())
 }
+
+/// Most that one escrow may ever fund: below the cash that a slab credits, so
+/// that no deposit can get stuck between the two.
+const DEPOSITS_ATOMS_MAX: u64 = 1 << 60;
+
+/// Turns portfolio cash into backing; the escrow's counter grows, and
+/// `slab.sync` credits the account by it. Changes nothing when it fails.
+pub fn add_deposit(
+    amount_atoms: u64,
+    portfolio: &mut Portfolio,
+    escrow: &mut Escrow,
+    ledger: &mut SlabLedger,
+) -> Result<()> {
+    let overflow = fail(RouterError::AmountOverflow);
+    let cash = portfolio
+        .cash_atoms
+        .checked_sub(amount_atoms)
+        .ok_or(fail(RouterError::NotEnoughCash))?;
+    let backing = ledger
+        .backing_atoms
+        .checked_add(amount_atoms)
+        .ok_or(overflow.clone())?;
+    let total = escrow
+        .deposited_total_atoms
+        .checked_add(amount_atoms)
+        .filter(|total| *total <= DEPOSITS_ATOMS_MAX)
+        .ok_or(overflow)?;
+    portfolio.cash_atoms = cash;
+    ledger.backing_atoms = backing;
+    escrow.deposited_total_atoms = total;
+    Ok(())
+}

@@ -18,6 +18,7 @@ mod booking;
 mod instructions;
 mod leg;
 mod record;
+mod seat;
 mod token;
 mod version;
 
@@ -141,5 +142,63 @@ pub mod flagstone_router {
     #[discrim = 15]
     pub fn unbind_escrow(ctx: &mut Context<UnbindEscrow>) -> Result<()> {
         unbind_escrow::run(ctx)
+    }
+
+    /// Finds a slab account below its maintenance margin and freezes its
+    /// escrow. Permissionless.
+    #[discrim = 16]
+    pub fn begin_liquidation(ctx: &mut Context<Liquidation>) -> Result<()> {
+        begin_liquidation::run(ctx)
+    }
+
+    /// Issues a ticket to close part of a frozen account's positions.
+    /// Permissionless.
+    #[discrim = 17]
+    pub fn issue_ticket(ctx: &mut Context<IssueTicket>) -> Result<()> {
+        issue_ticket::run(ctx)
+    }
+
+    /// Finds margin restored and unfreezes the escrow. Permissionless.
+    #[discrim = 18]
+    pub fn end_liquidation(ctx: &mut Context<EndLiquidation>) -> Result<()> {
+        end_liquidation::run(ctx)
+    }
+
+    /// Moves free cash to an account under liquidation, within its owner's
+    /// consent. Permissionless.
+    #[discrim = 19]
+    pub fn shift_margin(ctx: &mut Context<Liquidation>) -> Result<()> {
+        shift_margin::shift(ctx)
+    }
+
+    /// Sets how much free cash anyone may move to the signer's escrow while it
+    /// is under liquidation.
+    #[discrim = 20]
+    pub fn set_liability_max(ctx: &mut Context<SetLiabilityMax>, amount_atoms: u64) -> Result<()> {
+        shift_margin::set_liability_max(ctx, amount_atoms)
+    }
+
+    /// Pays a bankrupt account's debt from the slab's insurance. Permissionless.
+    #[discrim = 21]
+    pub fn cover_bad_debt(ctx: &mut Context<Liquidation>) -> Result<()> {
+        cover_bad_debt::run(ctx)
+    }
+
+    /// Books the fees that a slab kept. Permissionless.
+    #[discrim = 22]
+    pub fn collect_fees(ctx: &mut Context<CollectFees>) -> Result<()> {
+        collect_fees::run(ctx)
+    }
+
+    /// Pays collected fees to a token account. For the slab's authority.
+    #[discrim = 23]
+    pub fn withdraw_fees(ctx: &mut Context<WithdrawFees>, amount_atoms: u64) -> Result<()> {
+        withdraw_fees::run(ctx, amount_atoms)
+    }
+
+    /// Adds tokens to a slab's insurance. For anyone.
+    #[discrim = 24]
+    pub fn fund_insurance(ctx: &mut Context<FundInsurance>, amount_atoms: u64) -> Result<()> {
+        fund_insurance::run(ctx, amount_atoms)
     }
 }

@@ -4,10 +4,13 @@
 //! take fees or call hooks on transfer.
 
 use crate::access::fail;
+use anchor_lang::cpi::{CpiSeed, CpiSigner};
 use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::router::{RouterConfig, Vault, seeds};
 use flagstone_interface::{Key, key_eq};
+use pinocchio_token::instructions::Transfer;
 
 /// Length of a mint.
 const MINT_BYTES: usize = 82;
@@ -43,4 +46,36 @@ pub fn balance_atoms(account: &AccountView, mint: &Key) -> Result<u64> {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(amount);
     Ok(u64::from_le_bytes(bytes))
+}
+
+/// Moves tokens out of a vault, after checking that they leave its own account
+/// for one of the same mint; the caller has booked it.
+#[inline(never)]
+pub fn pay_out(
+    config: &RouterConfig,
+    vault: &Vault,
+    tokens: &AccountView,
+    authority: &AccountView,
+    destination: &AccountView,
+    amount_atoms: u64,
+) -> Result<()> {
+    let ours = key_eq(&vault.tokens, tokens.address().as_array())
+        // The vault of another mint would pay out what was never its own.
+        && key_eq(&vault.mint, &config.quote_mint);
+    if !ours {
+        return Err(fail(RouterError::WrongRecord));
+    }
+    balance_atoms(destination, &vault.mint)?;
+    let before = balance_atoms(tokens, &vault.mint)?;
+    let bump = [config.authority_bump];
+    let signer_seeds = [CpiSeed::from(seeds::AUTHORITY), CpiSeed::from(&bump)];
+    Transfer::new(tokens, destination, authority, amount_atoms)
+        .invoke_signed(&[CpiSigner::from(&signer_seeds)])?;
+    // A transfer of the vault to itself would leave tokens that nobody owns.
+    let after = balance_atoms(tokens, &vault.mint)?;
+    if before.checked_sub(after) == Some(amount_atoms) {
+        Ok(())
+    } else {
+        Err(fail(RouterError::AmountOverflow))
+    }
 }

@@ -104,6 +104,7 @@ pub fn unbind_escrow(owner: &Address, slab: &Address, mint: &Address) -> Instruc
             AccountMeta::new_readonly(address::slab_entry(slab), false),
             AccountMeta::new_readonly(*slab, false),
             AccountMeta::new_readonly(address::program_data(&address::SLAB), false),
+            AccountMeta::new(address::portfolio(owner), false),
         ],
     )
 }

@@ -8,7 +8,7 @@ use flagstone_sdk::embedded::Session;
 use flagstone_sdk::engine::Slab;
 use flagstone_sdk::interface::Record;
 use flagstone_sdk::interface::router::{
-    Cap, Escrow, Portfolio, RouterConfig, SlabEntry, SlabLedger, Vault, cap_state,
+    Cap, Escrow, Portfolio, RouterConfig, SlabEntry, SlabLedger, Ticket, Vault, cap_state,
 };
 use flagstone_sdk::interface::slab::SlabAccount;
 use solana_address::Address;
@@ -24,7 +24,9 @@ pub struct Books {
     pub backing: u64,
     /// Insurance of all slabs.
     pub insurance: u64,
-    /// Deposits ever made, less withdrawals.
+    /// Fees collected for the slabs' LPs.
+    pub fees: u64,
+    /// Deposits and insurance ever brought, less withdrawals.
     pub paid_in: u64,
     /// Tokens in the vault.
     pub tokens: u64,
@@ -33,7 +35,7 @@ pub struct Books {
 impl Books {
     /// Everything that somebody owns.
     pub fn booked(&self) -> u64 {
-        self.cash + self.pledged + self.backing + self.insurance
+        self.cash + self.pledged + self.backing + self.insurance + self.fees
     }
 }
 
@@ -55,6 +57,10 @@ pub fn audit_money(session: &Session) -> Books {
     let escrows = records::<Escrow>(session);
     for (_, ledger) in records::<SlabLedger>(session) {
         audit_slab(session, &ledger, &escrows);
+        audit_insurance(&ledger, &escrows);
+    }
+    for (key, portfolio) in records::<Portfolio>(session) {
+        audit_episode(session, &key, &portfolio, &escrows);
     }
     audit_custody(session)
 }
@@ -74,6 +80,8 @@ pub fn audit_custody(session: &Session) -> Books {
     for (_, ledger) in records::<SlabLedger>(session) {
         books.backing += ledger.backing_atoms;
         books.insurance += ledger.insurance_atoms;
+        books.fees += ledger.fees_atoms;
+        books.paid_in += ledger.insurance_funded_total_atoms - ledger.fees_withdrawn_total_atoms;
     }
     let vaults = records::<Vault>(session);
     let [(_, vault)] = vaults[..] else {
@@ -117,6 +125,60 @@ fn audit_escrow(escrow: &Escrow) {
     }
 }
 
+/// What came in for insurance and fees is there or went where it may go
+/// (rule X7).
+fn audit_insurance(ledger: &SlabLedger, escrows: &[(Address, Escrow)]) {
+    let funded = u128::from(ledger.insurance_funded_total_atoms);
+    assert_eq!(
+        u128::from(ledger.insurance_atoms) + ledger.covered_total.get(),
+        ledger.insurance_due_seen.get() + funded,
+        "insurance"
+    );
+    assert_eq!(
+        u128::from(ledger.fees_atoms) + u128::from(ledger.fees_withdrawn_total_atoms),
+        ledger.fees_seen.get(),
+        "fees"
+    );
+    let here = escrows.iter().filter(|(_, one)| one.slab == ledger.slab);
+    let covered: u64 = here.map(|(_, one)| one.covered_total_atoms).sum();
+    assert_eq!(u128::from(covered), ledger.covered_total.get(), "cover");
+}
+
+/// A portfolio lists its bound escrows, and is liquidating exactly while one of
+/// them is frozen (rules LQ4 and LQ6).
+fn audit_episode(
+    session: &Session,
+    key: &Address,
+    portfolio: &Portfolio,
+    escrows: &[(Address, Escrow)],
+) {
+    let own = escrows
+        .iter()
+        .filter(|(_, one)| one.owner == portfolio.owner);
+    let mut frozen = 0;
+    let mut bound = 0;
+    for (address, escrow) in own {
+        let listed = portfolio.place_of(&address.to_bytes()).is_some();
+        assert_eq!(listed, escrow.is_bound(), "listed while bound");
+        bound += usize::from(listed);
+        frozen += u32::from(escrow.frozen);
+        assert!(escrow.frozen == 0 || listed, "frozen without an account");
+        let ticket: Option<Ticket> = session.record(&address::ticket(address));
+        if let Some(ticket) = ticket {
+            assert_eq!(ticket.portfolio, key.to_bytes());
+            assert_eq!(ticket.escrow, address.to_bytes());
+            assert_eq!(ticket.slab, escrow.slab);
+            assert!(ticket.nonce <= portfolio.ticket_nonce);
+            let void = ticket.nonce == 0;
+            assert!(void || escrow.frozen == 1, "a ticket outlives its episode");
+        }
+    }
+    let listed = portfolio.escrows.iter().filter(|one| **one != [0; 32]);
+    assert_eq!(listed.count(), bound, "nothing is listed twice");
+    assert_eq!(portfolio.frozen_count, frozen);
+    assert_eq!(portfolio.is_liquidating(), frozen > 0);
+}
+
 /// Backing is what the slab received, but for what is still on its way.
 fn audit_slab(session: &Session, ledger: &SlabLedger, escrows: &[(Address, Escrow)]) {
     let key = Address::from(ledger.slab);
@@ -136,7 +198,13 @@ fn audit_slab(session: &Session, ledger: &SlabLedger, escrows: &[(Address, Escro
             expected += way(escrow.deposited_total_atoms, account.deposited_seen_atoms);
             expected -= way(account.debited_total_atoms, escrow.debited_seen_atoms);
             expected += way(account.released_total_atoms, escrow.released_seen_atoms);
+            expected += way(escrow.covered_total_atoms, account.covered_seen_atoms);
         }
+        let (fees, dues) = (ledger.fees_seen.get(), ledger.insurance_due_seen.get());
+        assert!(fees <= slab.header.fees_out_total.get(), "fees from nowhere");
+        let due = slab.header.insurance_due_total.get();
+        assert!(dues <= due, "dues from nowhere");
+        expected -= (fees + dues) as i128;
         assert_eq!(
             i128::from(ledger.backing_atoms),
             expected,

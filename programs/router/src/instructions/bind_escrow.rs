@@ -3,7 +3,7 @@ use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
-use flagstone_interface::router::{Escrow, SlabEntry};
+use flagstone_interface::router::{Escrow, Portfolio, SlabEntry};
 use flagstone_interface::slab::{PoolId, SlabAccount, SlabHeader, item_at, next_generation};
 use flagstone_interface::{Record, key_eq};
 
@@ -21,6 +21,9 @@ pub struct BindEscrow {
     pub slab: UncheckedAccount,
     /// Program data account of the slab's program.
     pub program_data: UncheckedAccount,
+    /// The owner's portfolio, which lists its bound escrows.
+    #[account(mut)]
+    pub portfolio: Stored<Portfolio>,
 }
 
 /// Binds the escrow to exactly one account index and generation (rule X2): the
@@ -37,6 +40,7 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
     require_top_level()?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.escrow.owner, &accounts.owner)?;
+    require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     if !key_eq(&accounts.escrow.slab, &accounts.entry.slab) {
         return Err(fail(RouterError::WrongSlab));
     }
@@ -56,10 +60,21 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
         .ok_or(fail(RouterError::SlabFull))?;
     let account =
         item_at::<SlabAccount>(data, PoolId::Accounts, next).ok_or(fail(RouterError::WrongSlab))?;
+    list(&mut accounts.portfolio, &key)?;
     if !accounts.escrow.is_bound() {
         accounts.escrow.bound_deposited_atoms = accounts.escrow.deposited_total_atoms;
     }
     accounts.escrow.bound_account = next;
     accounts.escrow.bound_generation = next_generation(account.generation);
+    Ok(())
+}
+
+/// Puts an escrow into the portfolio's table, unless it is there (rule LQ6).
+fn list(portfolio: &mut Portfolio, escrow: &[u8; 32]) -> Result<()> {
+    if portfolio.place_of(escrow).is_none() {
+        let free = portfolio.place_of(&[0; 32]);
+        let free = free.ok_or(fail(RouterError::TooManySlabs))?;
+        portfolio.escrows[free] = *escrow;
+    }
     Ok(())
 }

@@ -1,14 +1,10 @@
 use crate::access::{fail, read_slab, require_owner, require_top_level};
-use crate::booking::belong_together;
+use crate::booking::{add_deposit, belong_together};
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger};
-
-/// Most that one escrow may ever fund: below the cash that a slab credits, so
-/// that no deposit can get stuck between the two.
-const DEPOSITS_ATOMS_MAX: u64 = 1 << 60;
 
 /// Accounts of `fund_slab`.
 #[derive(Accounts)]
@@ -57,27 +53,14 @@ pub fn run(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
     if amount_atoms == 0 {
         return Err(fail(RouterError::ZeroAmount));
     }
-    let overflow = fail(RouterError::AmountOverflow);
-    let cash = accounts
-        .portfolio
-        .cash_atoms
-        .checked_sub(amount_atoms)
-        .ok_or(fail(RouterError::NotEnoughCash))?;
-    let backing = accounts
-        .ledger
-        .backing_atoms
-        .checked_add(amount_atoms)
-        .ok_or(overflow.clone())?;
-    let total = accounts
-        .escrow
-        .deposited_total_atoms
-        .checked_add(amount_atoms)
-        .ok_or(overflow)?;
-    if total > DEPOSITS_ATOMS_MAX {
-        return Err(fail(RouterError::AmountOverflow));
+    // Cash of a portfolio under liquidation may only go where it cures.
+    if accounts.portfolio.is_liquidating() && accounts.escrow.frozen == 0 {
+        return Err(fail(RouterError::Liquidating));
     }
-    accounts.portfolio.cash_atoms = cash;
-    accounts.ledger.backing_atoms = backing;
-    accounts.escrow.deposited_total_atoms = total;
-    Ok(())
+    add_deposit(
+        amount_atoms,
+        &mut accounts.portfolio,
+        &mut accounts.escrow,
+        &mut accounts.ledger,
+    )
 }

@@ -1,10 +1,16 @@
 //! One file per instruction.
 
 pub mod attest_slab;
+pub mod begin_liquidation;
 pub mod bind_escrow;
+pub mod collect_fees;
+pub mod cover_bad_debt;
 pub mod deposit;
+pub mod end_liquidation;
+pub mod fund_insurance;
 pub mod fund_slab;
 pub mod initialize;
+pub mod issue_ticket;
 pub mod open_escrow;
 pub mod open_portfolio;
 pub mod open_route;
@@ -14,14 +20,21 @@ pub mod register_slab;
 pub mod set_trader;
 pub mod settle;
 pub mod settle_route;
+pub mod shift_margin;
 pub mod unbind_escrow;
 pub mod withdraw;
+pub mod withdraw_fees;
 
 pub use attest_slab::*;
+pub use begin_liquidation::*;
 pub use bind_escrow::*;
+pub use collect_fees::*;
 pub use deposit::*;
+pub use end_liquidation::*;
+pub use fund_insurance::*;
 pub use fund_slab::*;
 pub use initialize::*;
+pub use issue_ticket::*;
 pub use open_escrow::*;
 pub use open_portfolio::*;
 pub use open_route::*;
@@ -30,5 +43,7 @@ pub use register_slab::*;
 pub use set_trader::*;
 pub use settle::*;
 pub use settle_route::*;
+pub use shift_margin::*;
 pub use unbind_escrow::*;
 pub use withdraw::*;
+pub use withdraw_fees::*;

@@ -70,6 +70,9 @@ pub fn run(ctx: &mut Context<OpenRoute>, route: &RouteArgs) -> Result<()> {
     let slot = Slot::from_clock(Clock::get()?.slot);
     let accounts = ctx.remaining_accounts()?;
     require_owner(&ctx.accounts.portfolio.owner, &ctx.accounts.owner)?;
+    if ctx.accounts.portfolio.is_liquidating() {
+        return Err(fail(RouterError::Liquidating));
+    }
     if accounts.len() != route.legs.len() * leg::ACCOUNTS_PER_LEG || route.side > 1 {
         return Err(fail(RouterError::BadRoute));
     }

@@ -4,7 +4,7 @@ use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::key_eq;
-use flagstone_interface::router::{Escrow, SlabEntry};
+use flagstone_interface::router::{Escrow, Portfolio, SlabEntry};
 use flagstone_interface::slab::{PoolId, SlabAccount, account_flags, item_at};
 
 /// Accounts of `unbind_escrow`.
@@ -19,6 +19,9 @@ pub struct UnbindEscrow {
     pub slab: UncheckedAccount,
     /// Program data account of the slab's program.
     pub program_data: UncheckedAccount,
+    /// Portfolio of the escrow's owner.
+    #[account(mut)]
+    pub portfolio: Stored<Portfolio>,
 }
 
 /// Permissionless. Legal once the bound account is closed and empty and nothing
@@ -27,7 +30,8 @@ pub struct UnbindEscrow {
 #[inline(never)]
 pub fn run(ctx: &mut Context<UnbindEscrow>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    if !key_eq(&accounts.escrow.slab, &accounts.entry.slab) {
+    let own = key_eq(&accounts.escrow.owner, &accounts.portfolio.owner);
+    if !own || !key_eq(&accounts.escrow.slab, &accounts.entry.slab) {
         return Err(fail(RouterError::WrongSlab));
     }
     version::check(&accounts.entry, &accounts.program_data)?;
@@ -43,6 +47,10 @@ pub fn run(ctx: &mut Context<UnbindEscrow>) -> Result<()> {
         && account.is_settled_with(escrow);
     if !over {
         return Err(fail(RouterError::NotClosed));
+    }
+    // Nothing of the portfolio's is left at this slab (rule LQ6).
+    if let Some(place) = accounts.portfolio.place_of(accounts.escrow.key()) {
+        accounts.portfolio.escrows[place] = [0; 32];
     }
     accounts.escrow.bound_account = 0;
     accounts.escrow.bound_generation = 0;

@@ -39,6 +39,9 @@ pub fn run(ctx: &mut Context<Withdraw>, amount_atoms: u64) -> Result<()> {
     require_top_level()?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
+    if accounts.portfolio.is_liquidating() {
+        return Err(fail(RouterError::Liquidating));
+    }
     if amount_atoms == 0 {
         return Err(fail(RouterError::ZeroAmount));
     }

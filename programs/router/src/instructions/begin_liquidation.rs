@@ -1,0 +1,61 @@
+use crate::access::fail;
+// All of it: the nested accounts bring generated modules along.
+use crate::seat::*;
+use anchor_lang::prelude::*;
+use flagstone_interface::error::RouterError;
+use flagstone_interface::router::{Escrow, Portfolio, portfolio_status};
+use flagstone_margin::Reading;
+use flagstone_margin::times::{GRACE_SLOTS, RETURN_SLOTS};
+use flagstone_units::Slot;
+
+/// Accounts of the instructions that read one seat and nothing else.
+#[derive(Accounts)]
+pub struct Liquidation {
+    /// The seat.
+    pub seat: Nested<Seat>,
+}
+
+/// Permissionless. Finds the slab account below its maintenance margin, read
+/// live, and freezes its escrow (rules LQ1 and LQ4). The first account of a
+/// portfolio begins an episode; others join the one that runs, and never make
+/// its grace longer.
+#[inline(never)]
+pub fn run(ctx: &mut Context<Liquidation>) -> Result<()> {
+    let slot = current_slot()?;
+    let seat = &mut ctx.accounts.seat.0;
+    let reading = seat.read(slot)?;
+    if seat.escrow.frozen != 0 {
+        return Err(fail(RouterError::Liquidating));
+    }
+    if !reading.is_liquidatable() {
+        return Err(fail(RouterError::Healthy));
+    }
+    let grace = grace_slots(&reading, &seat.portfolio, &seat.escrow, slot);
+    let grace_until = Slot(slot.0.saturating_add(grace.0));
+    seat.escrow.frozen = 1;
+    seat.escrow.grace_until = grace_until;
+    let portfolio = &mut seat.portfolio;
+    let overflow = fail(RouterError::AmountOverflow);
+    if portfolio.is_liquidating() {
+        // Tickets wait for the grace of their own escrow.
+        portfolio.grace_until = portfolio.grace_until.min(grace_until);
+    } else {
+        portfolio.status = portfolio_status::LIQUIDATING;
+        portfolio.episode = portfolio.episode.checked_add(1).ok_or(overflow.clone())?;
+        portfolio.grace_until = grace_until;
+    }
+    portfolio.frozen_count = portfolio.frozen_count.checked_add(1).ok_or(overflow)?;
+    Ok(())
+}
+
+/// No grace below half the maintenance margin, nor without cash to bring, nor
+/// soon after the last liquidation (rules LQ3 and LQ4).
+fn grace_slots(reading: &Reading, portfolio: &Portfolio, escrow: &Escrow, slot: Slot) -> Slot {
+    let returned =
+        escrow.restored_slot.0 != 0 && slot.saturating_sub(escrow.restored_slot) <= RETURN_SLOTS;
+    if reading.is_deep() || returned || portfolio.cash_atoms == 0 {
+        Slot::ZERO
+    } else {
+        GRACE_SLOTS
+    }
+}
