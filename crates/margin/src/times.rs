@@ -24,8 +24,8 @@ pub const SNAPSHOT_SLOTS: Slot = Slot(25);
 pub const DELEVERAGE_SLOTS: Slot = Slot(75);
 
 /// Slots after the end of a liquidation within which the next has no grace
-/// (rule LQ4).
-pub const RETURN_SLOTS: Slot = Slot(150);
+/// (rule LQ4): about an hour.
+pub const RETURN_SLOTS: Slot = Slot(9_000);
 
 /// Slots of a day, by which the payments of insurance are limited.
 pub const DAY_SLOTS: Slot = Slot(216_000);

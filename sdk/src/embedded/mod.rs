@@ -5,7 +5,9 @@
 //! signatures and compute limits.
 
 pub mod exchange;
+pub mod oracle;
 mod session;
 
 pub use exchange::{Exchange, Member, Seat};
+pub use oracle::{Oracle, oracle_instrument};
 pub use session::{Failure, Receipt, Session, SessionError};

@@ -145,6 +145,17 @@ impl Session {
         self.svm.expire_blockhash();
     }
 
+    /// Lets time pass: slots, and 400 ms of the cluster's clock for each.
+    pub fn wait(&mut self, slots: u64) {
+        let before = self.svm.get_sysvar::<Clock>();
+        self.warp_to(before.slot + slots);
+        let mut clock = self.svm.get_sysvar::<Clock>();
+        let half_seconds = |slot: u64| (slot * 2 / 5) as i64;
+        clock.unix_timestamp =
+            before.unix_timestamp + half_seconds(clock.slot) - half_seconds(before.slot);
+        self.svm.set_sysvar(&clock);
+    }
+
     /// Current slot.
     pub fn slot(&self) -> u64 {
         self.svm.get_sysvar::<Clock>().slot

@@ -5,6 +5,7 @@
 
 pub mod binary;
 pub mod busy;
+pub mod crash;
 pub mod forge;
 pub mod hostile;
 pub mod index;

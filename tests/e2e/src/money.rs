@@ -81,7 +81,8 @@ pub fn audit_custody(session: &Session) -> Books {
         books.backing += ledger.backing_atoms;
         books.insurance += ledger.insurance_atoms;
         books.fees += ledger.fees_atoms;
-        books.paid_in += ledger.insurance_funded_total_atoms - ledger.fees_withdrawn_total_atoms;
+        books.paid_in += ledger.insurance_funded_total_atoms;
+        books.paid_in -= ledger.fees_withdrawn_total_atoms;
     }
     let vaults = records::<Vault>(session);
     let [(_, vault)] = vaults[..] else {
@@ -201,7 +202,10 @@ fn audit_slab(session: &Session, ledger: &SlabLedger, escrows: &[(Address, Escro
             expected += way(escrow.covered_total_atoms, account.covered_seen_atoms);
         }
         let (fees, dues) = (ledger.fees_seen.get(), ledger.insurance_due_seen.get());
-        assert!(fees <= slab.header.fees_out_total.get(), "fees from nowhere");
+        assert!(
+            fees <= slab.header.fees_out_total.get(),
+            "fees from nowhere"
+        );
         let due = slab.header.insurance_due_total.get();
         assert!(dues <= due, "dues from nowhere");
         expected -= (fees + dues) as i128;

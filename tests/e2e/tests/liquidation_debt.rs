@@ -1,0 +1,212 @@
+//! A crash without depth: the ticket expires, opposite positions take over at
+//! the bankruptcy price, insurance pays up to its cap, profits pay the rest.
+#![allow(missing_docs, reason = "tests")]
+
+use flagstone_e2e_tests::crash::{Crash, LOTS};
+use flagstone_e2e_tests::{QUOTE, forge, ok};
+use flagstone_sdk::interface::error::{RouterError, SlabError};
+use flagstone_sdk::interface::router::SlabLedger;
+use flagstone_sdk::interface::router::portfolio_status;
+use flagstone_sdk::margin::times::{DAY_SLOTS, DELEVERAGE_SLOTS, TICKET_SLOTS};
+use flagstone_sdk::{address, router};
+use solana_signer::Signer;
+
+/// Slots for which a debt stands before profits pay it in any case.
+const STOOD: u64 = flagstone_sdk::engine::releases::WARMUP_SLOTS.0 as u64;
+
+/// The price falls far below what the victim has, and nobody bids.
+fn bankrupt(insurance: u64) -> Crash {
+    let mut crash = Crash::open();
+    if insurance > 0 {
+        crash.insure(insurance);
+    }
+    crash.fall_to(8_500);
+    // 200 lots lost 3,000; 2,290 were there.
+    let health = crash.health(&crash.victim);
+    assert_eq!(health.equity_atoms, -710 * QUOTE as i64);
+    crash.crank(&[crash.begin(), crash.sync()]);
+    assert_eq!(
+        u64::from(crash.portfolio().grace_until.0),
+        crash.exchange.session.slot()
+    );
+    crash.crank(&[crash.issue()]);
+    assert_eq!(crash.ticket().lots_max, LOTS);
+    crash
+}
+
+/// As [`bankrupt`], and deleveraged after the ticket expired.
+fn deleveraged(insurance: u64) -> Crash {
+    let mut crash = bankrupt(insurance);
+    let sweep = crash.sweep();
+    crash.refuse(&sweep, SlabError::NotFilled);
+    let deleverage = crash.deleverage(&[&crash.seller]);
+    crash.refuse(&deleverage, SlabError::BadTicket);
+    crash.wait(u64::from(TICKET_SLOTS.0));
+    crash.refuse(&deleverage, SlabError::BadTicket);
+    crash.wait(1);
+    crash.refuse(&sweep, SlabError::BadTicket);
+    // It stands for deleveraging: another would bar it.
+    let issue = crash.issue();
+    crash.refuse(&issue, RouterError::NoTicketDue);
+    crash.crank(&[deleverage]);
+    assert_eq!(
+        (crash.lots(&crash.victim), crash.lots(&crash.seller)),
+        (0, 0)
+    );
+    crash
+}
+
+/// What the victim owes after that: 710, less the 2 % of 17,000 that the band
+/// lets the counterpart give up.
+const DEBT: u64 = 370 * QUOTE;
+
+#[test]
+fn lq5_x7_e2e4_bad_debt_is_covered_up_to_the_cap_and_cut_from_profits() {
+    let mut crash = deleveraged(400 * QUOTE);
+    assert_eq!(crash.account(&crash.victim).cash_atoms, -(DEBT as i64));
+    assert_eq!(crash.header().deficit_atoms, DEBT);
+    // The seller's 20,000, its rebate of 2, and 3,000 less what it gave up.
+    let rich = 20_000 * QUOTE + 2 * QUOTE + 3_000 * QUOTE - 340 * QUOTE;
+    assert_eq!(crash.account(&crash.seller).cash_atoms as u64, rich);
+
+    // A quarter of the insurance for one event.
+    let (cover, sync, allocate) = (crash.cover(), crash.sync(), crash.allocate());
+    let backing = crash.ledger().backing_atoms;
+    crash.crank(&[cover.clone()]);
+    let ledger = crash.ledger();
+    assert_eq!(ledger.insurance_atoms, 300 * QUOTE);
+    assert_eq!(ledger.backing_atoms, backing + 100 * QUOTE);
+    assert_eq!(ledger.covered_total.get(), u128::from(100 * QUOTE));
+    assert_eq!(crash.escrow().covered_total_atoms, 100 * QUOTE);
+    crash.refuse(&cover, RouterError::NoCover);
+    // Paid and not credited: profits must not pay it as well.
+    crash.refuse(&allocate, SlabError::NoDeficit);
+    crash.crank(&[sync.clone()]);
+    assert_eq!(crash.header().deficit_atoms, DEBT - 100 * QUOTE);
+    crash.refuse(&cover, RouterError::NoCover);
+    crash.refuse(&allocate, SlabError::NoDeficit);
+    let end = crash.end();
+    crash.refuse(&end, RouterError::NotRestored);
+
+    crash.wait(STOOD);
+    crash.crank(&[allocate]);
+    assert_eq!(crash.header().deficit_atoms, 0);
+    assert_eq!(crash.account(&crash.victim).cash_atoms, 0);
+    // The rest is a cut of the only profit there is, rounded against it.
+    let seller = crash.seller.account;
+    let touch = flagstone_sdk::slab::sync(&crash.exchange.slab, &crash.seller.escrow, seller);
+    crash.crank(&[touch]);
+    let cut = rich - crash.account(&crash.seller).cash_atoms as u64;
+    assert!((270 * QUOTE..=270 * QUOTE + 1).contains(&cut), "{cut}");
+
+    crash.crank(&[end, sync]);
+    let portfolio = crash.portfolio();
+    assert_eq!(portfolio.status, portfolio_status::OPEN);
+    // The victim lost what was pledged and nothing else.
+    assert_eq!(portfolio.cash_atoms, flagstone_e2e_tests::crash::LEFT);
+    let health = crash.health(&crash.victim);
+    assert_eq!(health.equity_atoms, 0);
+}
+
+#[test]
+fn x7_enough_insurance_pays_it_all_and_no_profit_is_cut() {
+    let mut crash = deleveraged(4_000 * QUOTE);
+    let (cover, sync, end) = (crash.cover(), crash.sync(), crash.end());
+    crash.crank(&[cover.clone(), sync.clone()]);
+    assert_eq!(crash.ledger().insurance_atoms, 4_000 * QUOTE - DEBT);
+    assert_eq!(crash.header().deficit_atoms, 0);
+    assert_eq!(crash.account(&crash.victim).cash_atoms, 0);
+    assert_eq!(crash.header().haircut_index, 0);
+    crash.refuse(&cover, RouterError::NoCover);
+    crash.crank(&[end, sync]);
+    crash.refuse(&cover, RouterError::NoCover);
+}
+
+#[test]
+fn x7_cover_needs_a_debt_without_positions() {
+    let mut crash = bankrupt(4_000 * QUOTE);
+    let cover = crash.cover();
+    crash.refuse(&cover, RouterError::NoCover);
+    let healthy = Crash::open();
+    let mut healthy = healthy;
+    healthy.insure(1_000 * QUOTE);
+    let cover = healthy.cover();
+    healthy.refuse(&cover, RouterError::NoCover);
+}
+
+#[test]
+fn x7_the_days_cap_bounds_all_events_and_an_events_cap_outlasts_the_day() {
+    let mut crash = deleveraged(400 * QUOTE);
+    // As if other accounts had taken 300 today already: a half of the day's
+    // 700 is 350.
+    let ledger = address::slab_ledger(&crash.exchange.slab, &crash.exchange.mint);
+    let today = (crash.exchange.session.slot() / u64::from(DAY_SLOTS.0)) as u32;
+    let session = &mut crash.exchange.session;
+    let mut account = forge::account(session, &ledger);
+    let record: &mut SlabLedger = bytemuck::from_bytes_mut(&mut account.data);
+    (record.cover_day, record.cover_day_atoms) = (today, 300 * QUOTE);
+    session.svm.set_account(ledger, account).expect("a ledger");
+
+    let cover = crash.cover();
+    crash.crank(&[cover.clone()]);
+    assert_eq!(crash.escrow().covered_total_atoms, 50 * QUOTE);
+    crash.refuse(&cover, RouterError::NoCover);
+    crash.wait(u64::from(DAY_SLOTS.0));
+    // A quarter of the 350 that are left, less what this event took.
+    crash.crank(&[cover.clone()]);
+    assert_eq!(crash.ledger().cover_day, today + 1);
+    assert_eq!(crash.ledger().cover_day_atoms, 37_500_000);
+    assert_eq!(crash.escrow().covered_total_atoms, 87_500_000);
+    crash.refuse(&cover, RouterError::NoCover);
+}
+
+#[test]
+fn lq2_a_new_ticket_follows_an_unused_one_after_its_time_for_deleveraging() {
+    let mut crash = bankrupt(0);
+    let issue = crash.issue();
+    crash.wait(u64::from(TICKET_SLOTS.0 + DELEVERAGE_SLOTS.0));
+    crash.refuse(&issue, RouterError::NoTicketDue);
+    crash.wait(1);
+    let old = crash.ticket();
+    crash.crank(&[issue]);
+    let new = crash.ticket();
+    assert_eq!(new.nonce, old.nonce + 1);
+    assert!(new.issued_slot > old.expiry_slot);
+}
+
+#[test]
+fn x7_fees_are_collected_once_and_only_the_authority_takes_them() {
+    let mut crash = Crash::open();
+    let collect = crash.collect();
+    let before = crash.ledger();
+    crash.crank(&[collect.clone()]);
+    let after = crash.ledger();
+    assert_eq!(after.fees_atoms, 8 * QUOTE);
+    assert_eq!(before.backing_atoms - after.backing_atoms, 8 * QUOTE);
+    crash.crank(&[collect]);
+    assert_eq!(crash.ledger().fees_atoms, after.fees_atoms);
+    assert_eq!(crash.ledger().backing_atoms, after.backing_atoms);
+
+    let (slab, mint) = (crash.exchange.slab, crash.exchange.mint);
+    let thief = crash.buyer.wallet.pubkey();
+    let steal = router::withdraw_fees(&thief, &slab, &mint, &crash.buyer.tokens, 1);
+    let session = &mut crash.exchange.session;
+    let signer = [&crash.buyer.wallet];
+    flagstone_e2e_tests::refusal::refused(session, &[steal], &signer, RouterError::WrongOwner);
+
+    let admin = crash.exchange.admin.pubkey();
+    let account = ok(crash.exchange.create_tokens(&admin, 0));
+    let take = |atoms| router::withdraw_fees(&admin, &slab, &mint, &account, atoms);
+    let session = &mut crash.exchange.session;
+    let signer = [&crash.exchange.admin];
+    for (atoms, why) in [
+        (8 * QUOTE + 1, RouterError::NotEnoughCash),
+        (0, RouterError::ZeroAmount),
+    ] {
+        flagstone_e2e_tests::refusal::refused(session, &[take(atoms)], &signer, why);
+    }
+    ok(session.send(&[take(8 * QUOTE)], &signer));
+    crash.audit();
+    assert_eq!(crash.exchange.session.token_balance(&account), 8 * QUOTE);
+    assert_eq!(crash.ledger().fees_atoms, 0);
+}
