@@ -1,0 +1,22 @@
+//! Keepers as a library.
+//!
+//! A keeper looks at the chain, decides what is due and sends it; nothing that
+//! it sends needs a signature but the fee payer's. It keeps no state, so that it
+//! may be stopped, doubled or run late: every step is legal for anybody, and the
+//! programs refuse what somebody else did first.
+//!
+//! | module | room for |
+//! |---|---|
+//! | [`chain`] | what a keeper needs of a chain |
+//! | [`snapshot`] | the bytes of a slab, aligned and read |
+//! | [`liquidation`] | from an account below its margin to a slab without debt |
+//! | [`counters`] | opposite positions for a deleveraging |
+
+pub mod chain;
+pub mod counters;
+pub mod liquidation;
+pub mod snapshot;
+
+pub use chain::Chain;
+pub use liquidation::{Liquidator, Step, Task};
+pub use snapshot::Snapshot;
