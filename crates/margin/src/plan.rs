@@ -5,7 +5,7 @@
 //! margin by at least
 //!
 //! ```text
-//! gain = value of a lot * (imr - band_max - fee)
+//! gain = value of a lot * (imr - band_max - fee * (1 + band_max))
 //! lots = ceil((initial margin - equity) / gain)
 //! ```
 //! and where that is nothing or less, all of it has to go. The slab's sweep
@@ -16,7 +16,7 @@
 //! the price that leaves no debt.
 
 use crate::reading::{Leg, Reading};
-use flagstone_units::PPM_ONE;
+use flagstone_units::{PPM_ONE, mul_ppm_ceil};
 
 /// Atoms by which rounding up two amounts can fall short.
 const ROUNDING_ATOMS: u64 = 2;
@@ -57,8 +57,7 @@ fn lots_to_restore(reading: &Reading, leg: &Leg) -> u32 {
     if missing <= 0 {
         return 1;
     }
-    let lost_ppm = leg.band_max_ppm.saturating_add(leg.fee_ppm);
-    let gain_ppm = leg.imr_ppm.saturating_sub(lost_ppm);
+    let gain_ppm = leg.imr_ppm.saturating_sub(lost_ppm(leg));
     // The value is the size times a whole number, and the size is not zero.
     let lot_atoms = leg.value_atoms / u64::from(leg.lots);
     let gain = u128::from(lot_atoms) * u128::from(gain_ppm);
@@ -69,4 +68,14 @@ fn lots_to_restore(reading: &Reading, leg: &Leg) -> u32 {
     let lots = missing.div_ceil(gain);
     // What is above the size is more than there is.
     u32::try_from(lots).map_or(leg.lots, |lots| lots.min(leg.lots))
+}
+
+/// The most that closing costs, as a part of the value at the mark: the band,
+/// and the fee on what is paid at its edge when buying back.
+fn lost_ppm(leg: &Leg) -> u32 {
+    let one = PPM_ONE as u32;
+    let dear_ppm = leg.band_max_ppm.min(one).saturating_add(one);
+    let fee_ppm = mul_ppm_ceil(u64::from(leg.fee_ppm.min(one)), dear_ppm);
+    // Of two parts of at most two.
+    leg.band_max_ppm.min(one).saturating_add(fee_ppm as u32)
 }

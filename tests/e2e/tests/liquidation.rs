@@ -48,7 +48,7 @@ fn lq1_lq2_lq4_a_crash_is_swept_until_margin_is_back() {
         Slot(ticket.issued_slot.0 + TICKET_SLOTS.0)
     );
     assert_eq!(ticket.band_max_ppm, 20_000);
-    // 970 are missing; a lot brings 93 * (10 % - 2 % - 0.5 %) = 6.975.
+    // 970 are missing; a lot brings 93 * (10 % - 2 % - 0.51 %) = 6.9657.
     assert_eq!(ticket.lots_max, 140);
 
     let sweep = [crash.sweep()];
