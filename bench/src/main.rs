@@ -8,6 +8,7 @@
 mod book;
 mod host;
 mod kernels;
+mod liquidations;
 mod matrix;
 mod paper;
 mod report;

@@ -44,6 +44,7 @@ pub(crate) fn measure(programs: &Path, vectors: &Path) -> Result<Vec<Row>> {
         let mut bench = Bench::new(programs, resting)?;
         rows.extend(bench.run()?);
         rows.extend(crate::routes::measure(programs, resting)?);
+        rows.extend(crate::liquidations::measure(programs, resting)?);
     }
     rows.extend(crate::kernels::measure(programs, vectors)?);
     let order = |row: &Row| {

@@ -6,8 +6,10 @@
 //! | [`chapters`] | what happens, one function per chapter |
 //! | [`tables`] | compute units and balances |
 //! | [`route`] | part two: one order over two slabs |
+//! | [`crash`] | part three: a crash, and the keeper's liquidation |
 
 mod chapters;
+mod crash;
 mod route;
 mod story;
 mod tables;
@@ -41,7 +43,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let feed = replay::feed(args.data.as_deref(), &args.options, events)?;
     let mut holds = chapters::tell(&args.options.programs)?;
     holds &= route::tell(&args.options.programs)?;
-    tell!("\nPart three: order flow through a fresh slab of the same size\n");
+    holds &= crash::tell(&args.options.programs)?;
+    tell!("\nPart four: order flow through a fresh slab of the same size\n");
     let report = replay::replay(&feed, &args.options, false, BATCH)?;
     holds &= report.print();
     ensure!(holds, "a check does not hold");

@@ -14,7 +14,8 @@ use flagstone_sdk::units::notional_atoms;
 pub(crate) struct Balance {
     name: &'static str,
     wallet_atoms: u64,
-    router_atoms: u64,
+    /// Free cash at the Router.
+    pub(crate) router_atoms: u64,
     slab_atoms: i64,
     /// Position.
     pub(crate) lots: i32,
