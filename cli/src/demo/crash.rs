@@ -269,9 +269,7 @@ impl Crash {
     fn check(&self, start: &Moment, over: &Moment) -> Result<bool> {
         tell!("Checks");
         let exchange = &self.story.exchange;
-        let mut found = exchange
-            .session
-            .with_slab(&exchange.slab, |slab| checks::slab(slab))?;
+        let mut found = exchange.session.with_slab(&exchange.slab, checks::slab)?;
         let sum =
             |moment: &Moment| -> i128 { moment.people.iter().map(Balance::equity_atoms).sum() };
         let covered = over.ledger.covered_total.get() as i128;

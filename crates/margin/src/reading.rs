@@ -57,6 +57,8 @@ pub struct Reading {
     pub is_fresh: bool,
     /// Whether no position, order or hold is left.
     pub is_bare: bool,
+    /// Whether the slab has recognised a debt: only then it can credit cover.
+    pub is_bankrupt: bool,
 }
 
 impl Reading {
@@ -80,6 +82,7 @@ impl Reading {
             is_bare: account.positions_head == 0
                 && account.orders_count == 0
                 && account.holds_count == 0,
+            is_bankrupt: account.is_bankrupt(),
         };
         reading.health.equity_atoms = cash_atoms(header, account, escrow)?;
         let mut index = account.positions_head;
@@ -175,10 +178,10 @@ impl Reading {
         if missing > 0 { missing as u64 } else { 0 }
     }
 
-    /// What the account owes once nothing else is left of it, in atoms; 0 while
-    /// anything is (rule X7).
+    /// What the account owes once nothing else is left of it and the slab has
+    /// recognised that, in atoms; 0 before (rule X7).
     pub const fn debt_atoms(&self) -> u64 {
-        if self.is_bare && self.health.equity_atoms < 0 {
+        if self.is_bare && self.is_bankrupt && self.health.equity_atoms < 0 {
             self.health.equity_atoms.unsigned_abs()
         } else {
             0

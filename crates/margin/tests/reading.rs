@@ -316,6 +316,9 @@ fn lq1_what_one_account_has_covers_nothing_of_another() {
 fn x7_a_debt_is_one_only_when_nothing_else_is_left() {
     let mut bytes = Bytes::new();
     fill(&mut bytes, -500, &[]);
+    // The slab could not credit what it does not know to be owed.
+    assert_eq!(bytes.read(&Escrow::zeroed()).unwrap().debt_atoms(), 0);
+    bytes.slab().accounts[ACCOUNT].flags |= account_flags::BANKRUPT;
     let debt = |bytes: &mut Bytes| bytes.read(&Escrow::zeroed()).unwrap().debt_atoms();
     assert_eq!(debt(&mut bytes), 500);
     bytes.slab().accounts[ACCOUNT].orders_count = 1;

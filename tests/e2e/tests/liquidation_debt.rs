@@ -7,6 +7,7 @@ use flagstone_e2e_tests::{QUOTE, forge, ok};
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::router::SlabLedger;
 use flagstone_sdk::interface::router::portfolio_status;
+use flagstone_sdk::interface::slab::account_flags;
 use flagstone_sdk::margin::times::{DAY_SLOTS, DELEVERAGE_SLOTS, TICKET_SLOTS};
 use flagstone_sdk::{address, router};
 use solana_signer::Signer;
@@ -123,12 +124,29 @@ fn x7_enough_insurance_pays_it_all_and_no_profit_is_cut() {
 }
 
 #[test]
+fn x7_cover_waits_until_the_slab_has_recognised_the_debt() {
+    let mut crash = deleveraged(400 * QUOTE);
+    let account = u32::from(crash.victim.account);
+    // As after a hold that outlived the last position: nobody has looked yet.
+    let unseen = |slab: &mut flagstone_sdk::engine::Slab<'_>| {
+        slab.accounts[account].flags &= !account_flags::BANKRUPT;
+        slab.header.deficit_atoms = 0;
+    };
+    let (slab, session) = (crash.exchange.slab, &mut crash.exchange.session);
+    session.edit_slab(&slab, unseen).expect("a slab");
+    let (cover, sync) = (crash.cover(), crash.sync());
+    // Paid now, the slab would refuse it, and every later sync.
+    crash.refuse(&cover, RouterError::NoCover);
+    crash.crank(&[sync.clone(), cover, sync]);
+    assert_eq!(crash.header().deficit_atoms, DEBT - 100 * QUOTE);
+}
+
+#[test]
 fn x7_cover_needs_a_debt_without_positions() {
     let mut crash = bankrupt(4_000 * QUOTE);
     let cover = crash.cover();
     crash.refuse(&cover, RouterError::NoCover);
-    let healthy = Crash::open();
-    let mut healthy = healthy;
+    let mut healthy = Crash::open();
     healthy.insure(1_000 * QUOTE);
     let cover = healthy.cover();
     healthy.refuse(&cover, RouterError::NoCover);
