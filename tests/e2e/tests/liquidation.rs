@@ -12,6 +12,7 @@ use flagstone_sdk::interface::slab::account_flags;
 use flagstone_sdk::margin::times::{GRACE_SLOTS, RETURN_SLOTS, TICKET_SLOTS};
 use flagstone_sdk::router;
 use flagstone_sdk::units::{Side, Slot};
+use std::slice::from_ref;
 
 #[test]
 fn lq1_lq2_lq4_a_crash_is_swept_until_margin_is_back() {
@@ -119,7 +120,7 @@ fn l1_nothing_before_the_grace_is_over_nor_after_margin_is_back() {
     crash.wait(1);
     crash.refuse(&issue, RouterError::Healthy);
     crash.refuse(&end, RouterError::NotRestored);
-    crash.crank(&[sync.clone()]);
+    crash.crank(from_ref(&sync));
     crash.price = 10_000;
     crash.fall_to(10_000);
     crash.crank(&[end, sync]);
@@ -172,7 +173,7 @@ fn lq4_anyone_shifts_what_is_missing_within_the_owners_consent() {
         ok(crash.exchange.session.send(&[set], &[&crash.victim.wallet]));
     };
     consent(&mut crash, 300 * QUOTE);
-    crash.crank(&[shift.clone()]);
+    crash.crank(from_ref(&shift));
     assert_eq!(crash.escrow().shifted_atoms, 300 * QUOTE);
     crash.refuse(&shift, RouterError::NothingToShift);
     consent(&mut crash, 5_000 * QUOTE);

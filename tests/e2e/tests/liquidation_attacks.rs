@@ -13,6 +13,7 @@ use flagstone_sdk::{address, router, slab};
 use solana_account::Account;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
+use std::slice::from_ref;
 
 /// A victim with a ticket out, and bids to sweep.
 fn ticketed() -> Crash {
@@ -36,7 +37,7 @@ fn refuse_while<T: bytemuck::Pod>(
         change(bytemuck::from_bytes_mut(&mut account.data));
     };
     forge::while_changed(&mut crash.exchange.session, key, edit, |session| {
-        flagstone_e2e_tests::refusal::refused(session, std::slice::from_ref(instruction), &[], why);
+        flagstone_e2e_tests::refusal::refused(session, from_ref(instruction), &[], why);
     });
 }
 
@@ -124,7 +125,7 @@ fn refuse_after_one_lot(crash: &mut Crash, sweep: &Instruction) {
         .svm
         .set_account(key, account)
         .expect("a ticket");
-    crash.crank(std::slice::from_ref(sweep));
+    crash.crank(from_ref(sweep));
     assert_eq!(crash.lots(&crash.victim), 199);
     crash.refuse(sweep, SlabError::BadTicket);
     // Exhausted, so the next is due at once.

@@ -11,6 +11,7 @@ use flagstone_sdk::interface::slab::account_flags;
 use flagstone_sdk::margin::times::{DAY_SLOTS, DELEVERAGE_SLOTS, TICKET_SLOTS};
 use flagstone_sdk::{address, router};
 use solana_signer::Signer;
+use std::slice::from_ref;
 
 /// Slots for which a debt stands before profits pay it in any case.
 const STOOD: u64 = flagstone_sdk::engine::releases::WARMUP_SLOTS.0 as u64;
@@ -73,7 +74,7 @@ fn lq5_x7_e2e4_bad_debt_is_covered_up_to_the_cap_and_cut_from_profits() {
     // A quarter of the insurance for one event.
     let (cover, sync, allocate) = (crash.cover(), crash.sync(), crash.allocate());
     let backing = crash.ledger().backing_atoms;
-    crash.crank(&[cover.clone()]);
+    crash.crank(from_ref(&cover));
     let ledger = crash.ledger();
     assert_eq!(ledger.insurance_atoms, 300 * QUOTE);
     assert_eq!(ledger.backing_atoms, backing + 100 * QUOTE);
@@ -82,7 +83,7 @@ fn lq5_x7_e2e4_bad_debt_is_covered_up_to_the_cap_and_cut_from_profits() {
     crash.refuse(&cover, RouterError::NoCover);
     // Paid and not credited: profits must not pay it as well.
     crash.refuse(&allocate, SlabError::NoDeficit);
-    crash.crank(&[sync.clone()]);
+    crash.crank(from_ref(&sync));
     assert_eq!(crash.header().deficit_atoms, DEBT - 100 * QUOTE);
     crash.refuse(&cover, RouterError::NoCover);
     crash.refuse(&allocate, SlabError::NoDeficit);
@@ -166,12 +167,12 @@ fn x7_the_days_cap_bounds_all_events_and_an_events_cap_outlasts_the_day() {
     session.svm.set_account(ledger, account).expect("a ledger");
 
     let cover = crash.cover();
-    crash.crank(&[cover.clone()]);
+    crash.crank(from_ref(&cover));
     assert_eq!(crash.escrow().covered_total_atoms, 50 * QUOTE);
     crash.refuse(&cover, RouterError::NoCover);
     crash.wait(u64::from(DAY_SLOTS.0));
     // A quarter of the 350 that are left, less what this event took.
-    crash.crank(&[cover.clone()]);
+    crash.crank(from_ref(&cover));
     assert_eq!(crash.ledger().cover_day, today + 1);
     assert_eq!(crash.ledger().cover_day_atoms, 37_500_000);
     assert_eq!(crash.escrow().covered_total_atoms, 87_500_000);
@@ -197,7 +198,7 @@ fn x7_fees_are_collected_once_and_only_the_authority_takes_them() {
     let mut crash = Crash::open();
     let collect = crash.collect();
     let before = crash.ledger();
-    crash.crank(&[collect.clone()]);
+    crash.crank(from_ref(&collect));
     let after = crash.ledger();
     assert_eq!(after.fees_atoms, 8 * QUOTE);
     assert_eq!(before.backing_atoms - after.backing_atoms, 8 * QUOTE);

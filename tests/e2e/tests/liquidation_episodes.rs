@@ -15,6 +15,7 @@ use flagstone_sdk::slab::LiquidationRecords;
 use flagstone_sdk::units::{Side, Ticks};
 use flagstone_sdk::{address, router, slab};
 use solana_signer::Signer;
+use std::slice::from_ref;
 
 #[test]
 fn lq1_lq6_a_portfolio_lists_its_bound_escrows_and_has_sixteen_at_most() {
@@ -37,7 +38,7 @@ fn lq1_lq6_a_portfolio_lists_its_bound_escrows_and_has_sixteen_at_most() {
     ok(crash.exchange.session.send_large(&[open], &wallet));
     let bind = router::bind_escrow(&owner, &other, &mint);
     let session = &mut crash.exchange.session;
-    refused(session, &[bind.clone()], &wallet, RouterError::TooManySlabs);
+    refused(session, from_ref(&bind), &wallet, RouterError::TooManySlabs);
     // An account that ended makes room.
     let gone = crash.portfolio().escrows[5];
     let record: Escrow = crash.exchange.session.record(&gone.into()).expect("one");
