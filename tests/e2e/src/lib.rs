@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod busy;
 pub mod crash;
+pub mod evil;
 pub mod forge;
 pub mod hostile;
 pub mod index;
