@@ -112,7 +112,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let rows = if only_kernels {
         kernels::measure(&programs, &vectors()?)?
     } else {
-        matrix::measure(&programs, &vectors()?)?
+        matrix::measure(&programs, kernels::vectors().as_deref())?
     };
     if json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
