@@ -127,7 +127,12 @@ fn programs_of_another_build_are_told_in_one_sentence() {
     let folder = std::env::temp_dir().join(format!("flagstone-other-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a temporary folder");
     let built = workspace().join("target/deploy");
-    for (from, to) in [("router", "slab"), ("slab", "router")] {
+    let swapped = [
+        ("router", "slab"),
+        ("slab", "router"),
+        ("index_vault", "index_vault"),
+    ];
+    for (from, to) in swapped {
         let name = |program| format!("flagstone_{program}.so");
         std::fs::copy(built.join(name(from)), folder.join(name(to))).expect("built programs");
     }
