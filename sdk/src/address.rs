@@ -76,6 +76,16 @@ pub fn ticket(escrow: &Address) -> Address {
     router(&[seeds::TICKET, escrow.as_ref()])
 }
 
+/// Proposal with this number.
+pub fn proposal(id: u64) -> Address {
+    router(&[seeds::PROPOSAL, &id.to_le_bytes()])
+}
+
+/// Hash of a program's code, by its program data account.
+pub fn program_hash(program_data: &Address) -> Address {
+    router(&[seeds::HASH, program_data.as_ref()])
+}
+
 /// Address of a slab created by `authority` with `seed`; `None` when the seed
 /// is longer than 32 bytes.
 pub fn slab_with_seed(authority: &Address, seed: &str) -> Option<Address> {

@@ -194,6 +194,7 @@ impl Route {
         let mut accounts = vec![
             AccountMeta::new_readonly(self.owner, true),
             AccountMeta::new(address::portfolio(&self.owner), false),
+            AccountMeta::new_readonly(address::config(), false),
         ];
         accounts.extend(self.leg_accounts());
         Instruction {
@@ -250,7 +251,7 @@ impl Route {
 
     /// Addresses worth a place in a lookup table: all but programs and signers.
     pub fn lookup_addresses(&self) -> Vec<Address> {
-        let mut addresses = vec![address::portfolio(&self.owner)];
+        let mut addresses = vec![address::portfolio(&self.owner), address::config()];
         for account in self.leg_accounts() {
             if !addresses.contains(&account.pubkey) {
                 addresses.push(account.pubkey);

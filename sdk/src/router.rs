@@ -1,8 +1,14 @@
 //! Instructions of the Router.
 
+mod claims;
+mod exits;
+mod governance;
 mod liquidation;
 mod registry;
 
+pub use claims::*;
+pub use exits::*;
+pub use governance::*;
 pub use liquidation::*;
 pub use registry::*;
 

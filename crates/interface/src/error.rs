@@ -247,6 +247,38 @@ errors! {
         TooManySlabs = 7032,
         /// The slab's record of the account does not add up.
         Unreadable = 7033,
+        /// The amount is above what the limit has left, or claims wait; it may be queued as a claim.
+        OverLimit = 7034,
+        /// There is no such claim, it is not the next one, it is too small, or the portfolio has one already.
+        BadClaim = 7035,
+        /// As many claims wait as may wait.
+        ClaimsFull = 7036,
+        /// A setting is out of range.
+        BadSetting = 7037,
+        /// The proposal is not open, or its payload or accounts do not fit.
+        BadProposal = 7038,
+        /// The delay has not passed, or the proposal has expired.
+        NotDue = 7039,
+        /// The signer is not the guardian, or may not cancel its own replacement.
+        WrongGuardian = 7040,
+        /// New risk is paused.
+        Paused = 7041,
+        /// The pause is too long, or the last one is too recent.
+        PauseTooLong = 7042,
+        /// A governance instruction may not be in a transaction with a durable nonce.
+        DurableNonce = 7043,
+        /// The program's hash is missing, unfinished, of another deployment or not the recorded one.
+        BadHash = 7044,
+        /// The slab shows no complete root that is newer, within its backing and due to be copied.
+        BadRoot = 7045,
+        /// The leaf is not this escrow's, or not under the root.
+        BadProof = 7046,
+        /// The slab is not closed to its users, or the escrow has left it already.
+        NoExit = 7047,
+        /// The portfolio is closed.
+        PortfolioClosed = 7048,
+        /// The portfolio holds cash, a claim waits, or an escrow is bound or was not shown.
+        PortfolioNotEmpty = 7049,
     }
 }
 

@@ -131,6 +131,36 @@ pub mod router {
     pub const WITHDRAW_FEES: u8 = 23;
     /// Adds tokens to a slab's insurance.
     pub const FUND_INSURANCE: u8 = 24;
+    /// Queues a withdrawal above the limit.
+    pub const CLAIM_WITHDRAWAL: u8 = 30;
+    /// Pays the next claim as far as the limit allows.
+    pub const PAY_CLAIM: u8 = 31;
+    /// Turns a claim back into cash.
+    pub const CANCEL_CLAIM: u8 = 32;
+    /// Proposes a change by the hash of its payload.
+    pub const PROPOSE: u8 = 33;
+    /// Executes a proposal after its delay.
+    pub const EXECUTE: u8 = 34;
+    /// Cancels a proposal.
+    pub const CANCEL_PROPOSAL: u8 = 35;
+    /// Pauses new risk for a while.
+    pub const PAUSE: u8 = 36;
+    /// Ends a pause early.
+    pub const UNPAUSE: u8 = 37;
+    /// The named administrator takes office.
+    pub const TAKE_OVER: u8 = 38;
+    /// Hashes the next chunks of a program.
+    pub const HASH_PROGRAM: u8 = 39;
+    /// Records a program's hash in its slab's entry, or finds it unchanged.
+    pub const CONFIRM_PROGRAM: u8 = 40;
+    /// Copies the root that a slab published.
+    pub const VERIFY_ROOT: u8 = 41;
+    /// Leaves a quarantined slab.
+    pub const EXIT_BY_PROOF: u8 = 42;
+    /// Names a delegate and what it may move.
+    pub const SET_DELEGATE: u8 = 43;
+    /// Marks an empty portfolio closed.
+    pub const CLOSE_PORTFOLIO: u8 = 44;
 }
 
 /// Instructions of the index-vault.

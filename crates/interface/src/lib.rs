@@ -12,8 +12,10 @@
 
 pub mod error;
 pub mod event;
+pub mod governance;
 pub mod index;
 pub mod instruction;
+pub mod limits;
 pub mod root;
 pub mod router;
 mod sha256;

@@ -14,10 +14,13 @@
 //! | [`InstrumentEntry`] | `"instrument"`, slab, number (one byte) |
 //! | [`Ticket`] | `"ticket"`, escrow |
 //! | [`FundingGrid`] | `"grid"`, underlying id (eight bytes) |
+//! | [`Proposal`](crate::governance::Proposal) | `"proposal"`, id (eight bytes) |
+//! | [`ProgramHash`](crate::governance::ProgramHash) | `"hash"`, program data |
 //!
 //! Vault tokens lie in a token account at `"tokens"`, mint, whose authority is
 //! the address at `"authority"`.
 
+use crate::limits::{OutflowLimit, RecentDeposits};
 use crate::{Key, Record, assert_layout, key_eq};
 use bytemuck::{Pod, Zeroable};
 use flagstone_units::Slot;
@@ -46,6 +49,10 @@ pub mod seeds {
     pub const TICKET: &[u8] = b"ticket";
     /// [`super::FundingGrid`].
     pub const GRID: &[u8] = b"grid";
+    /// [`crate::governance::Proposal`].
+    pub const PROPOSAL: &[u8] = b"proposal";
+    /// [`crate::governance::ProgramHash`].
+    pub const HASH: &[u8] = b"hash";
 }
 
 /// Deployment-wide settings.
@@ -72,10 +79,41 @@ pub struct RouterConfig {
     pub instrument_delay_slots: u32,
     /// Least delay of new terms that a slab has to have to be registered, in slots.
     pub terms_delay_slots_min: u32,
+    /// Proposals ever made: the id of the last one.
+    pub proposals_total: u64,
+    /// Administrator named and not in office yet; zero for none.
+    pub admin_pending: Key,
+    /// Who may cancel proposals and pause; zero for nobody.
+    pub guardian: Key,
+    /// Slots between a proposal and its execution. 0 while a deployment is set
+    /// up: the administrator registers directly.
+    pub proposal_delay_slots: u32,
+    /// Slots in which a proposal may be executed after that; 0 for a week.
+    pub proposal_life_slots: u32,
+    /// First slot after the pause.
+    pub paused_until: Slot,
+    /// First slot in which the guardian may pause again.
+    pub pause_again_slot: Slot,
     /// Reserved; zero.
-    pub reserved: [u64; 20],
+    pub reserved: [u64; 9],
 }
 assert_layout!(RouterConfig, 256);
+
+impl RouterConfig {
+    /// Whether new risk is paused.
+    #[inline(always)]
+    pub fn is_paused(&self, now: Slot) -> bool {
+        now < self.paused_until
+    }
+
+    /// Whether liquidation may run: neither during a pause nor for a grace after
+    /// it, in which users could not and then can act.
+    #[inline(always)]
+    pub fn may_liquidate(&self, now: Slot) -> bool {
+        let grace = crate::governance::PAUSE_GRACE_SLOTS;
+        self.paused_until == Slot::ZERO || now.0 >= self.paused_until.0.saturating_add(grace)
+    }
+}
 
 impl Record for RouterConfig {
     const DISCRIMINATOR: [u8; 8] = [0x93, 0x14, 0x51, 0x87, 0x2e, 0xfb, 0x2e, 0x8b];
@@ -100,10 +138,19 @@ pub struct Vault {
     pub mint: Key,
     /// Token account that holds it.
     pub tokens: Key,
-    /// Sum of portfolio cash, escrow balances, backings and insurance, in atoms.
+    /// Sum of portfolio cash and claims, escrow balances, backings and insurance,
+    /// in atoms.
     pub booked_atoms: u64,
+    /// Limit on withdrawals.
+    pub outflow: OutflowLimit,
+    /// Sum of the claims that wait, in atoms.
+    pub claims_atoms: u64,
+    /// Claims ever made: the serial number of the last one.
+    pub claims_total: u64,
+    /// Claims ever paid or passed over: the next one comes first.
+    pub claims_done: u64,
     /// Reserved; zero.
-    pub reserved: [u64; 21],
+    pub reserved: [u64; 15],
 }
 assert_layout!(Vault, 256, booked_atoms @ 80);
 
@@ -128,7 +175,7 @@ pub struct Portfolio {
     pub padding: [u8; 2],
     /// Wallet that owns it.
     pub owner: Key,
-    /// Key that may trade and fund but never withdraw. Reserved: nothing sets it yet.
+    /// Key that may trade and fund but never withdraw; zero for none.
     pub delegate: Key,
     /// Free cash of the quote mint, in atoms.
     pub cash_atoms: u64,
@@ -146,8 +193,18 @@ pub struct Portfolio {
     pub ticket_nonce: u32,
     /// Escrows that are frozen: the liquidation ends with the last of them.
     pub frozen_count: u32,
+    /// Own deposits of late: they may leave uncounted.
+    pub recent: RecentDeposits,
+    /// What the delegate may move to slabs.
+    pub allowance: OutflowLimit,
+    /// Waits to be withdrawn, in atoms; no longer part of the cash.
+    pub claim_atoms: u64,
+    /// Serial number of that claim within the vault; 0 for none.
+    pub claim_serial: u64,
+    /// Token account that the claim is paid to.
+    pub claim_destination: Key,
     /// Reserved; zero.
-    pub reserved: [u64; 48],
+    pub reserved: [u64; 36],
     /// Escrows that are bound to a slab account, in no order; zero is none.
     pub escrows: [Key; PORTFOLIO_SLABS_MAX],
 }
@@ -227,8 +284,12 @@ pub mod slab_status {
     pub const ACTIVE: u8 = 1;
     /// The program changed; reversible.
     pub const SUSPENDED: u8 = 2;
-    /// The slab's counters proved it bad; terminal.
+    /// The slab's counters proved it bad, or its program changed after it was
+    /// declared dead; terminal.
     pub const QUARANTINED: u8 = 3;
+    /// Winding down: it takes no new money and pays what it owes. While its
+    /// program is the attested one, users leave by settling.
+    pub const DEAD: u8 = 4;
 }
 
 /// What the Router holds for one slab in one mint.
@@ -271,8 +332,101 @@ pub struct SlabLedger {
     pub padding2: u32,
     /// Reserved; zero.
     pub reserved: [u64; 41],
+    /// Limit on releases.
+    pub outflow: OutflowLimit,
+    /// Releases ever paid, in atoms.
+    pub released_total_atoms: u64,
+    /// Sum of the escrows' principals, in atoms.
+    pub principal_total_atoms: u64,
+    /// Roots copied from the slab: one that counts once it is old enough, and
+    /// the one before.
+    pub roots: [CopiedRoot; 2],
+    /// How users leave a slab that is closed to them.
+    pub exit: ExitTerms,
+    /// Releases that wait for the limit, the oldest first.
+    pub waiting: [Waiting; RELEASES_WAITING_MAX],
+    /// Entries of `waiting` in use.
+    pub waiting_count: u32,
+    /// Reserved; zero.
+    pub padding3: u32,
+    /// Reserved; zero.
+    pub reserved2: [u64; 3],
 }
-assert_layout!(SlabLedger, 512, backing_atoms @ 80);
+assert_layout!(SlabLedger, 1024, backing_atoms @ 80, outflow @ 512);
+
+/// Releases of one slab that may wait for the limit.
+pub const RELEASES_WAITING_MAX: usize = 16;
+
+/// Claims on the vault that may wait for the limit.
+pub const CLAIMS_WAITING_MAX: u64 = 256;
+
+/// A release that waits for the slab's limit.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Waiting {
+    /// Index of the slab account.
+    pub account: u32,
+    /// Generation of that index.
+    pub generation: u32,
+    /// What is left to pay before the next one's turn, in atoms.
+    pub atoms: u64,
+}
+assert_layout!(Waiting, 16);
+
+/// Slots for which a copied root has to lie with the Router before it counts:
+/// an hour.
+pub const ROOT_AGE_SLOTS: u32 = 9_000;
+
+/// A root that the Router copied while the slab's program was the attested one.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct CopiedRoot {
+    /// The root.
+    pub root: [u8; 32],
+    /// Sum of the leaves' equity above zero, in atoms.
+    pub sum_atoms: i64,
+    /// Slot that it describes.
+    pub slot: Slot,
+    /// Slot in which it was copied; 0 for none.
+    pub copied_slot: Slot,
+    /// `released_total_atoms` of the ledger at that slot.
+    pub released_total_atoms: u64,
+}
+assert_layout!(CopiedRoot, 56);
+
+/// Values of [`ExitTerms::mode`].
+pub mod exit_mode {
+    /// The slab is not closed.
+    pub const NONE: u32 = 0;
+    /// By proof under `ExitTerms::root`.
+    pub const ROOT: u32 = 1;
+    /// By what the Router knows that the user paid in and did not get back.
+    pub const PRINCIPAL: u32 = 2;
+}
+
+/// How users leave, frozen when the slab was quarantined: each gets
+/// claim x numerator / denominator.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct ExitTerms {
+    /// The backing, in atoms.
+    pub numerator_atoms: u64,
+    /// The most that all claims come to, in atoms; not below the numerator.
+    pub denominator_atoms: u64,
+    /// One of [`exit_mode`].
+    pub mode: u32,
+    /// Slot of the quarantine.
+    pub slot: Slot,
+    /// Slot that the root describes.
+    pub root_slot: Slot,
+    /// Reserved; zero.
+    pub padding: u32,
+    /// Sum that the root commits to, in atoms.
+    pub root_sum_atoms: i64,
+    /// The root.
+    pub root: [u8; 32],
+}
+assert_layout!(ExitTerms, 72);
 
 impl Record for SlabLedger {
     const DISCRIMINATOR: [u8; 8] = [0x3c, 0xa7, 0x1a, 0xf2, 0xbd, 0x02, 0xcf, 0x23];
@@ -334,7 +488,7 @@ pub struct Escrow {
     pub version: u32,
     /// Bump of this address.
     pub bump: u8,
-    /// 0 open, 1 closed.
+    /// One of [`escrow_state`].
     pub state: u8,
     /// 1 while the Router forbids risk increases: the account is under liquidation.
     pub frozen: u8,
@@ -386,10 +540,53 @@ pub struct Escrow {
     pub reserved: [u64; 1],
     /// Capability records.
     pub caps: [Cap; CAPS_PER_ESCROW],
+    /// Own deposits of late: releases of as much are not limited.
+    pub recent: RecentDeposits,
+    /// Slot in which the escrow was bound last; the next one when a root of that
+    /// slot had been started: only later roots have a leaf for it.
+    pub bound_slot: Slot,
+    /// Reserved; zero.
+    pub padding3: u32,
+    /// Deposits and debits less releases when the escrow was bound last, in atoms.
+    pub bound_net_atoms: i64,
+    /// Reserved; zero.
+    pub reserved2: [u64; 3],
 }
-assert_layout!(Escrow, 1280, slab @ 16, trader @ 112, bound_account @ 144, deposited_total_atoms @ 160, caps @ 256);
+assert_layout!(Escrow, 1344, slab @ 16, trader @ 112, bound_account @ 144, deposited_total_atoms @ 160, caps @ 256);
+
+/// Values of [`Escrow::state`].
+pub mod escrow_state {
+    /// Open.
+    pub const OPEN: u8 = 0;
+    /// Closed.
+    pub const CLOSED: u8 = 1;
+    /// Its owner left a quarantined slab.
+    pub const EXITED: u8 = 2;
+}
 
 impl Escrow {
+    /// What the Router knows that the owner paid in and did not get back, in atoms.
+    pub const fn principal_atoms(&self) -> u64 {
+        self.deposited_total_atoms
+            .saturating_add(self.debited_seen_atoms)
+            .saturating_sub(self.released_seen_atoms)
+    }
+
+    /// Deposits and booked debits less releases, in atoms.
+    pub const fn net_atoms(&self) -> i64 {
+        let paid_in = self
+            .deposited_total_atoms
+            .wrapping_add(self.debited_seen_atoms);
+        paid_in.wrapping_sub(self.released_seen_atoms) as i64
+    }
+
+    /// What the owner paid in since the escrow was bound and did not get back, in
+    /// atoms.
+    pub const fn principal_since_bound_atoms(&self) -> u64 {
+        let net = self.net_atoms().wrapping_sub(self.bound_net_atoms);
+        if net > 0 { net as u64 } else { 0 }
+    }
+
     /// Whether the escrow is bound to an account of its slab.
     #[inline(always)]
     pub const fn is_bound(&self) -> bool {

@@ -4,7 +4,7 @@ use anchor_lang::Error;
 use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
-use flagstone_interface::router::{SlabEntry, slab_status};
+use flagstone_interface::router::{RouterConfig, SlabEntry, slab_status};
 use flagstone_interface::slab::SlabHeader;
 use flagstone_interface::{Key, Record, key_eq};
 
@@ -70,18 +70,37 @@ pub fn store<T: Record>(account: &mut AccountView, record: &T) -> Result<()> {
     Ok(())
 }
 
-/// The bytes of a slab that is registered, active, owned by its registered
-/// program and stamped as a slab. Says nothing of the program's deployment:
+/// Checks that the account is the registered slab, neither suspended nor
+/// quarantined. Says nothing of its owner or bytes.
+pub fn require_slab(account: &AccountView, entry: &SlabEntry) -> Result<()> {
+    let readable = matches!(entry.status, slab_status::ACTIVE | slab_status::DEAD);
+    if readable && key_eq(&entry.slab, account.address().as_array()) {
+        Ok(())
+    } else {
+        Err(fail(RouterError::WrongSlab))
+    }
+}
+
+/// The bytes of a slab that is registered, not suspended or quarantined, owned by
+/// its registered program and stamped as a slab. Says nothing of the program's deployment:
 /// [`crate::version::check`] does.
 pub fn read_slab<'a>(account: &'a AccountView, entry: &SlabEntry) -> Result<&'a [u8]> {
-    let registered = key_eq(&entry.slab, account.address().as_array())
-        && key_eq(&entry.program_id, account.owner().as_array())
-        && entry.status == slab_status::ACTIVE;
+    require_slab(account, entry)?;
+    let registered = key_eq(&entry.program_id, account.owner().as_array());
     // SAFETY: the account is not this program's, so nothing here writes it,
     // and the only programs called are System and Token, which cannot either.
     let data = unsafe { account.borrow_unchecked() };
     if registered && SlabHeader::read(data).is_some() {
         Ok(data)
+    } else {
+        Err(fail(RouterError::WrongSlab))
+    }
+}
+
+/// Refuses new business with a slab that winds down.
+pub fn require_active(entry: &SlabEntry) -> Result<()> {
+    if entry.status == slab_status::ACTIVE {
+        Ok(())
     } else {
         Err(fail(RouterError::WrongSlab))
     }
@@ -97,6 +116,18 @@ pub fn require_top_level() -> Result<()> {
         if height != 1 {
             return Err(fail(RouterError::CalledByProgram));
         }
+    }
+    Ok(())
+}
+
+/// The administrator may act directly as long as no delay is set: while a
+/// deployment is set up. After that everything takes a proposal (rule X9).
+pub fn require_setup(config: &RouterConfig, admin: &Signer) -> Result<()> {
+    if !key_eq(&config.admin, admin.address().as_array()) {
+        return Err(fail(RouterError::WrongAdmin));
+    }
+    if config.proposal_delay_slots != 0 {
+        return Err(fail(RouterError::NotDue));
     }
     Ok(())
 }

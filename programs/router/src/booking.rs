@@ -7,6 +7,8 @@
 //! nothing is booked.
 
 use crate::access::fail;
+use crate::waiting;
+use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{
@@ -14,6 +16,7 @@ use flagstone_interface::router::{
 };
 use flagstone_interface::slab::{PoolId, Reservation, SlabAccount, account_flags, item_at};
 use flagstone_interface::{Key, key_eq};
+use flagstone_units::Slot;
 
 /// What a slab account shows and has not been booked.
 pub struct Due {
@@ -115,7 +118,7 @@ pub fn inspect(data: &[u8], key: &Key, escrow: &Escrow) -> core::result::Result<
 
 /// Books what is due: charges become backing, what is left of a spent
 /// capability becomes portfolio cash again, releases are paid from backing as
-/// far as it goes; the rest stays owed.
+/// far as it goes and the slab's limit allows; the rest stays owed.
 #[inline(never)]
 pub fn apply(
     due: &Due,
@@ -124,6 +127,7 @@ pub fn apply(
     portfolio: &mut Portfolio,
 ) -> Result<()> {
     let overflow = fail(RouterError::AmountOverflow);
+    let principal = escrow.principal_atoms();
     for (cap, charge) in escrow.caps.iter_mut().zip(due.charges) {
         let Some(charge) = charge else { continue };
         let rest = cap
@@ -147,14 +151,22 @@ pub fn apply(
         .backing_atoms
         .checked_add(due.charged)
         .ok_or(overflow.clone())?;
-    let paid = due.released.min(backing);
+    let paid = waiting::admit(due.released, backing, escrow, ledger)?;
     ledger.backing_atoms = backing - paid;
+    ledger.released_total_atoms = ledger.released_total_atoms.saturating_add(paid);
     escrow.released_seen_atoms = escrow
         .released_seen_atoms
         .checked_add(paid)
         .ok_or(overflow.clone())?;
     portfolio.cash_atoms = portfolio.cash_atoms.checked_add(paid).ok_or(overflow)?;
+    note_principal(ledger, principal, escrow);
     Ok(())
+}
+
+/// Keeps the sum of principals when one of them changed.
+pub fn note_principal(ledger: &mut SlabLedger, before: u64, escrow: &Escrow) {
+    let others = ledger.principal_total_atoms.saturating_sub(before);
+    ledger.principal_total_atoms = others.saturating_add(escrow.principal_atoms());
 }
 
 /// Returns what a live capability has left to the portfolio and burns it.
@@ -198,8 +210,12 @@ pub fn add_deposit(
         .checked_add(amount_atoms)
         .filter(|total| *total <= DEPOSITS_ATOMS_MAX)
         .ok_or(overflow)?;
+    let principal = escrow.principal_atoms();
     portfolio.cash_atoms = cash;
     ledger.backing_atoms = backing;
     escrow.deposited_total_atoms = total;
+    let now = Slot::from_clock(Clock::get()?.slot);
+    escrow.recent.add(now, amount_atoms);
+    note_principal(ledger, principal, escrow);
     Ok(())
 }

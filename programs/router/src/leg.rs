@@ -1,6 +1,6 @@
 //! The five accounts of one leg of a route, checked.
 
-use crate::access::{fail, read_slab};
+use crate::access::{fail, read_slab, require_active};
 use crate::booking::{self, Due};
 use crate::record::Stored;
 use crate::version;
@@ -48,6 +48,11 @@ impl Leg {
         read_slab(&leg.slab, &leg.entry)?;
         version::check(&leg.entry, program_data)?;
         Ok(leg)
+    }
+
+    /// Refuses new business with a slab that winds down.
+    pub fn require_active(&self) -> Result<()> {
+        require_active(&self.entry)
     }
 
     /// Address of the slab.

@@ -15,12 +15,17 @@ extern crate alloc;
 
 mod access;
 mod booking;
+mod changes;
+mod exits;
 mod instructions;
 mod leg;
+mod nonce;
+mod programs;
 mod record;
 mod seat;
 mod token;
 mod version;
+mod waiting;
 
 use instructions::*;
 
@@ -200,5 +205,99 @@ pub mod flagstone_router {
     #[discrim = 24]
     pub fn fund_insurance(ctx: &mut Context<FundInsurance>, amount_atoms: u64) -> Result<()> {
         fund_insurance::run(ctx, amount_atoms)
+    }
+
+    /// Queues a withdrawal above the limit, to be paid to a token account.
+    #[discrim = 30]
+    pub fn claim_withdrawal(ctx: &mut Context<ClaimWithdrawal>, amount_atoms: u64) -> Result<()> {
+        claims::claim(ctx, amount_atoms)
+    }
+
+    /// Pays the next claim as far as the limit allows. Permissionless.
+    #[discrim = 31]
+    pub fn pay_claim(ctx: &mut Context<PayClaim>) -> Result<()> {
+        claims::pay(ctx)
+    }
+
+    /// Turns the signer's claim back into cash; its place passes.
+    #[discrim = 32]
+    pub fn cancel_claim(ctx: &mut Context<CancelClaim>) -> Result<()> {
+        claims::cancel(ctx)
+    }
+
+    /// Proposes a change by the hash of its payload. For the administrator.
+    #[discrim = 33]
+    pub fn propose(ctx: &mut Context<Propose>, kind: u8, payload_hash: [u8; 32]) -> Result<()> {
+        proposals::propose(ctx, kind, payload_hash)
+    }
+
+    /// Executes a proposal after its delay. Permissionless.
+    #[discrim = 34]
+    pub fn execute(ctx: &mut Context<Execute>, payload: &[u8]) -> Result<()> {
+        proposals::execute(ctx, payload)
+    }
+
+    /// Cancels a proposal. For the guardian and the administrator.
+    #[discrim = 35]
+    pub fn cancel_proposal(ctx: &mut Context<CancelProposal>) -> Result<()> {
+        proposals::cancel(ctx)
+    }
+
+    /// Pauses new risk for a number of slots. For the guardian.
+    #[discrim = 36]
+    pub fn pause(ctx: &mut Context<Pause>, slots: u32) -> Result<()> {
+        pauses::pause(ctx, slots)
+    }
+
+    /// Ends a pause early. For the guardian.
+    #[discrim = 37]
+    pub fn unpause(ctx: &mut Context<Pause>) -> Result<()> {
+        pauses::unpause(ctx)
+    }
+
+    /// The named administrator takes office.
+    #[discrim = 38]
+    pub fn take_over(ctx: &mut Context<TakeOver>) -> Result<()> {
+        proposals::take_over(ctx)
+    }
+
+    /// Hashes the next chunks of a program. Permissionless.
+    #[discrim = 39]
+    pub fn hash_program(ctx: &mut Context<HashProgram>, chunks: u8) -> Result<()> {
+        hash_program::hash(ctx, chunks)
+    }
+
+    /// Records a slab program's hash, or finds it unchanged. Permissionless.
+    #[discrim = 40]
+    pub fn confirm_program(ctx: &mut Context<ConfirmProgram>) -> Result<()> {
+        hash_program::confirm(ctx)
+    }
+
+    /// Copies the root that a slab published. Permissionless.
+    #[discrim = 41]
+    pub fn verify_root(ctx: &mut Context<VerifyRoot>) -> Result<()> {
+        verify_root::run(ctx)
+    }
+
+    /// Leaves a quarantined slab, once and for all.
+    #[discrim = 42]
+    pub fn exit_by_proof(ctx: &mut Context<ExitByProof>, proof: &[u8]) -> Result<()> {
+        exit_by_proof::run(ctx, proof)
+    }
+
+    /// Names a delegate and what it may move in a day.
+    #[discrim = 43]
+    pub fn set_delegate(
+        ctx: &mut Context<OwnPortfolio>,
+        delegate: [u8; 32],
+        allowance_atoms: u64,
+    ) -> Result<()> {
+        owners::set_delegate(ctx, delegate, allowance_atoms)
+    }
+
+    /// Marks an empty portfolio closed.
+    #[discrim = 44]
+    pub fn close_portfolio(ctx: &mut Context<OwnPortfolio>) -> Result<()> {
+        owners::close(ctx)
     }
 }

@@ -79,3 +79,14 @@ pub fn pay_out(
         Err(fail(RouterError::AmountOverflow))
     }
 }
+
+/// Whether a transfer of this mint to the account would go through: it is an
+/// initialised token account that is not frozen.
+pub fn may_receive(account: &AccountView, mint: &Key) -> bool {
+    /// Byte of a token account that holds its state, and the state.
+    const STATE: (usize, u8) = (108, 1);
+    // SAFETY: only the Token program writes this account, and it is not called
+    // while the borrow lives.
+    let data = unsafe { account.borrow_unchecked() };
+    balance_atoms(account, mint).is_ok() && data.get(STATE.0) == Some(&STATE.1)
+}

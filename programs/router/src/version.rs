@@ -16,6 +16,8 @@ use flagstone_interface::{Key, key_eq};
 const LOADER: Address = Address::from_str_const("BPFLoaderUpgradeab1e11111111111111111111111");
 /// First word of a program account of that loader.
 const PROGRAM: u32 = 2;
+/// Bytes before the code in a program data account.
+pub const METADATA_BYTES: usize = 45;
 /// First word of a program data account.
 const PROGRAM_DATA: u32 = 3;
 
@@ -64,7 +66,8 @@ pub fn check(entry: &SlabEntry, data_account: &AccountView) -> Result<()> {
     }
 }
 
-fn read(data_account: &AccountView) -> Result<Deployment> {
+/// Reads the deployment out of a program data account.
+pub fn read(data_account: &AccountView) -> Result<Deployment> {
     let wrong = fail(RouterError::WrongProgramVersion);
     if !key_eq(data_account.owner().as_array(), LOADER.as_array()) {
         return Err(wrong);

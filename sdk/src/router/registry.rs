@@ -37,6 +37,27 @@ pub struct InstrumentRules {
 }
 
 impl InstrumentRules {
+    /// The rules in borsh encoding.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut data = Vec::new();
+        data.extend(self.underlying_id.to_le_bytes());
+        data.extend(self.atoms_per_tick.to_le_bytes());
+        data.extend(self.oracle);
+        data.extend(self.oracle_feed);
+        data.extend(self.oracle_scale.to_le_bytes());
+        for word in [
+            self.imr_min_ppm,
+            self.mmr_min_ppm,
+            self.mark_move_ticks_max,
+            self.taker_fee_max_ppm,
+            self.maker_fee_max_ppm,
+            self.liquidation_fee_max_ppm,
+        ] {
+            data.extend(word.to_le_bytes());
+        }
+        data
+    }
+
     /// The facts of an instrument, and floors and caps that bar nothing which
     /// the slab itself accepts: for tests, not for money.
     pub const fn wide(params: &InstrumentParams) -> Self {
@@ -68,21 +89,7 @@ pub fn register_instrument(
     rules: &InstrumentRules,
 ) -> Instruction {
     let mut data = vec![number::REGISTER_INSTRUMENT, instrument];
-    data.extend(rules.underlying_id.to_le_bytes());
-    data.extend(rules.atoms_per_tick.to_le_bytes());
-    data.extend(rules.oracle);
-    data.extend(rules.oracle_feed);
-    data.extend(rules.oracle_scale.to_le_bytes());
-    for word in [
-        rules.imr_min_ppm,
-        rules.mmr_min_ppm,
-        rules.mark_move_ticks_max,
-        rules.taker_fee_max_ppm,
-        rules.maker_fee_max_ppm,
-        rules.liquidation_fee_max_ppm,
-    ] {
-        data.extend(word.to_le_bytes());
-    }
+    data.extend(rules.encode());
     instruction(
         data,
         vec![

@@ -8,6 +8,7 @@ pub mod busy;
 pub mod crash;
 pub mod evil;
 pub mod forge;
+pub mod govern;
 pub mod hostile;
 pub mod index;
 pub mod market;

@@ -18,6 +18,8 @@ use solana_address::Address;
 pub struct Books {
     /// Free cash of all portfolios.
     pub cash: u64,
+    /// Claims that wait to be withdrawn.
+    pub claims: u64,
     /// Balances of all escrows.
     pub pledged: u64,
     /// Backings of all slabs.
@@ -35,7 +37,7 @@ pub struct Books {
 impl Books {
     /// Everything that somebody owns.
     pub fn booked(&self) -> u64 {
-        self.cash + self.pledged + self.backing + self.insurance + self.fees
+        self.cash + self.claims + self.pledged + self.backing + self.insurance + self.fees
     }
 }
 
@@ -71,6 +73,7 @@ pub fn audit_custody(session: &Session) -> Books {
     let mut books = Books::default();
     for (_, portfolio) in records::<Portfolio>(session) {
         books.cash += portfolio.cash_atoms;
+        books.claims += portfolio.claim_atoms;
         books.paid_in += portfolio.deposited_total_atoms - portfolio.withdrawn_total_atoms;
     }
     for (_, escrow) in records::<Escrow>(session) {
@@ -78,6 +81,10 @@ pub fn audit_custody(session: &Session) -> Books {
         audit_escrow(&escrow);
     }
     for (_, ledger) in records::<SlabLedger>(session) {
+        let here = records::<Escrow>(session);
+        let here = here.iter().filter(|(_, one)| one.slab == ledger.slab);
+        let principal: u64 = here.map(|(_, one)| one.principal_atoms()).sum();
+        assert_eq!(ledger.principal_total_atoms, principal, "principals add up");
         books.backing += ledger.backing_atoms;
         books.insurance += ledger.insurance_atoms;
         books.fees += ledger.fees_atoms;
@@ -88,6 +95,7 @@ pub fn audit_custody(session: &Session) -> Books {
     let [(_, vault)] = vaults[..] else {
         panic!("one vault")
     };
+    assert_eq!(books.claims, vault.claims_atoms, "claims add up");
     books.tokens = session.token_balance(&Address::from(vault.tokens));
     assert_eq!(books.booked(), vault.booked_atoms, "the books add up");
     assert_eq!(books.booked(), books.paid_in, "nothing came from nowhere");

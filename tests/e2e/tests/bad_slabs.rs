@@ -237,7 +237,7 @@ fn x5_a_forged_slab_is_refused_by_every_reader() {
     let settle = market.settle(0);
     readers.push((settle, false));
     // Where each lists the slab, the escrow and the ledger.
-    let places = [[3, 5, 6], [2, 4, 5], [4, 1, 2], [4, 1, 2]];
+    let places = [[4, 6, 7], [2, 4, 5], [4, 1, 2], [4, 1, 2]];
     let seat = market.seats[0];
     for (reader, [slab_at, escrow_at, ledger_at]) in readers.iter().zip(places) {
         // A copy at another address, with more released than ever was.

@@ -19,7 +19,7 @@ const HEAD: usize = 1 + 8 + 1 + 8 + 8 + 4;
 /// Bytes of one leg.
 const LEG: usize = 4 + 4 + 8 + 4 + 1 + 1;
 /// Accounts before the legs of `open_route`.
-const FIXED: usize = 2;
+const FIXED: usize = 3;
 
 /// The taker's route with its only leg changed.
 fn with_leg(market: &Market, leg: &RouteLeg, change: impl FnOnce(&mut RouteLeg)) -> Instruction {

@@ -14,7 +14,7 @@ use solana_signer::Signer;
 use std::slice::from_ref;
 
 /// Accounts before the legs of `open_route`.
-const FIXED: usize = 2;
+const FIXED: usize = 3;
 
 /// The taker's route with its only leg changed.
 fn with_leg(market: &Market, leg: &RouteLeg, change: impl FnOnce(&mut RouteLeg)) -> Instruction {

@@ -1,4 +1,4 @@
-use crate::access::{fail, require_top_level};
+use crate::access::{fail, require_setup, require_top_level};
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
@@ -22,23 +22,25 @@ pub struct AttestSlab {
     pub program_data: UncheckedAccount,
 }
 
-/// Records the deployment anew and ends a suspension. Quarantine is terminal.
+/// Records the deployment anew and ends a suspension. Quarantine and death are
+/// terminal. Only while a deployment is set up: after that `confirm_program` finds
+/// the program unchanged, or a proposal accepts the new one (rule X9).
 #[inline(never)]
 pub fn run(ctx: &mut Context<AttestSlab>) -> Result<()> {
     require_top_level()?;
     let accounts = &mut ctx.accounts;
-    if !key_eq(&accounts.config.admin, accounts.admin.address().as_array()) {
-        return Err(fail(RouterError::WrongAdmin));
-    }
+    require_setup(&accounts.config, &accounts.admin)?;
     let registered = key_eq(
         &accounts.entry.program_id,
         accounts.program.address().as_array(),
     );
-    if !registered || accounts.entry.status == slab_status::QUARANTINED {
+    if !registered || accounts.entry.status >= slab_status::QUARANTINED {
         return Err(fail(RouterError::WrongSlab));
     }
     let deployment = version::attest(&accounts.program, &accounts.program_data)?;
     accounts.entry.program_data = *accounts.program_data.address().as_array();
+    // Of the new code no hash is known.
+    accounts.entry.program_hash = [0; 32];
     accounts.entry.deploy_slot = deployment.slot;
     accounts.entry.upgrade_authority = deployment.authority;
     accounts.entry.status = slab_status::ACTIVE;

@@ -1,11 +1,13 @@
-use crate::access::{fail, read_slab, require_owner, require_top_level};
+use crate::access::{fail, read_slab, require_active, require_owner, require_top_level};
 use crate::record::Stored;
 use crate::version;
+use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry};
 use flagstone_interface::slab::{PoolId, SlabAccount, SlabHeader, item_at, next_generation};
 use flagstone_interface::{Record, key_eq};
+use flagstone_units::Slot;
 
 /// Accounts of `bind_escrow`.
 #[derive(Accounts)]
@@ -44,6 +46,7 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
     if !key_eq(&accounts.escrow.slab, &accounts.entry.slab) {
         return Err(fail(RouterError::WrongSlab));
     }
+    require_active(&accounts.entry)?;
     version::check(&accounts.entry, &accounts.program_data)?;
     let key = *accounts.escrow.key();
     let data = read_slab(&accounts.slab, &accounts.entry)?;
@@ -63,7 +66,12 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
     list(&mut accounts.portfolio, &key)?;
     if !accounts.escrow.is_bound() {
         accounts.escrow.bound_deposited_atoms = accounts.escrow.deposited_total_atoms;
+        accounts.escrow.bound_net_atoms = accounts.escrow.net_atoms();
     }
+    // A root that this slot started already has no leaf for what opens now.
+    let now = Slot::from_clock(Clock::get()?.slot);
+    let after_root = u32::from(header.root_slot_next == now);
+    accounts.escrow.bound_slot = Slot(now.0.saturating_add(after_root));
     accounts.escrow.bound_account = next;
     accounts.escrow.bound_generation = next_generation(account.generation);
     Ok(())

@@ -1,11 +1,14 @@
 use crate::access::{fail, require_owner, require_top_level};
+use crate::instructions::owners::require_open;
 use crate::record::Stored;
 use crate::token;
+use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::Token;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::key_eq;
 use flagstone_interface::router::{Portfolio, Vault};
+use flagstone_units::Slot;
 use pinocchio_token::instructions::Transfer;
 
 /// Accounts of `deposit`.
@@ -35,6 +38,7 @@ pub fn run(ctx: &mut Context<Deposit>, amount_atoms: u64) -> Result<()> {
     require_top_level()?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
+    require_open(&accounts.portfolio)?;
     if amount_atoms == 0 {
         return Err(fail(RouterError::ZeroAmount));
     }
@@ -70,6 +74,9 @@ pub fn run(ctx: &mut Context<Deposit>, amount_atoms: u64) -> Result<()> {
     let cash = portfolio.cash_atoms.checked_add(arrived).ok_or(overflow)?;
     portfolio.deposited_total_atoms = total;
     portfolio.cash_atoms = cash;
+    portfolio
+        .recent
+        .add(Slot::from_clock(Clock::get()?.slot), arrived);
     accounts.vault.booked_atoms = booked;
     Ok(())
 }

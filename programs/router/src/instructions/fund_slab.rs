@@ -1,15 +1,19 @@
-use crate::access::{fail, read_slab, require_owner, require_top_level};
+use crate::access::{fail, read_slab, require_active, require_top_level};
 use crate::booking::{add_deposit, belong_together};
+use crate::instructions::owners::{require_open, require_owner_or_delegate};
 use crate::record::Stored;
 use crate::version;
+use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::key_eq;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger};
+use flagstone_units::Slot;
 
 /// Accounts of `fund_slab`.
 #[derive(Accounts)]
 pub struct FundSlab {
-    /// Owner of the portfolio and the escrow.
+    /// Owner of the portfolio and the escrow, or the portfolio's delegate.
     pub owner: Signer,
     /// The owner's portfolio.
     #[account(mut)]
@@ -33,9 +37,13 @@ pub struct FundSlab {
 #[inline(never)]
 pub fn run(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
     require_top_level()?;
+    let now = Slot::from_clock(Clock::get()?.slot);
     let accounts = &mut ctx.accounts;
-    require_owner(&accounts.portfolio.owner, &accounts.owner)?;
-    require_owner(&accounts.escrow.owner, &accounts.owner)?;
+    require_owner_or_delegate(&mut accounts.portfolio, &accounts.owner, now, amount_atoms)?;
+    require_open(&accounts.portfolio)?;
+    if !key_eq(&accounts.escrow.owner, &accounts.portfolio.owner) {
+        return Err(fail(RouterError::WrongOwner));
+    }
     if !belong_together(
         &accounts.entry,
         &accounts.portfolio,
@@ -48,6 +56,7 @@ pub fn run(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
     if !accounts.escrow.is_bound() {
         return Err(fail(RouterError::NotBound));
     }
+    require_active(&accounts.entry)?;
     read_slab(&accounts.slab, &accounts.entry)?;
     version::check(&accounts.entry, &accounts.program_data)?;
     if amount_atoms == 0 {

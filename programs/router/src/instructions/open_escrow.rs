@@ -1,12 +1,17 @@
-use crate::access::{create, fail, read_slab, require_owner, require_top_level, store};
+use crate::access::{
+    create, fail, read_slab, require_active, require_owner, require_top_level, store,
+};
+use crate::instructions::owners::require_open;
 use crate::record::Stored;
 use crate::version;
+use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use bytemuck::Zeroable;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{Escrow, Portfolio, RouterConfig, SlabEntry, seeds};
 use flagstone_interface::{Record, key_eq};
+use flagstone_units::Slot;
 
 /// Accounts of `open_escrow`.
 #[derive(Accounts)]
@@ -40,6 +45,14 @@ pub fn run(ctx: &mut Context<OpenEscrow>, trader: [u8; 32]) -> Result<()> {
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     let owner = accounts.portfolio.owner;
     require_trader(&trader, &owner).map_err(fail)?;
+    if accounts
+        .config
+        .is_paused(Slot::from_clock(Clock::get()?.slot))
+    {
+        return Err(fail(RouterError::Paused));
+    }
+    require_open(&accounts.portfolio)?;
+    require_active(&accounts.entry)?;
     read_slab(&accounts.slab, &accounts.entry)?;
     version::check(&accounts.entry, &accounts.program_data)?;
     let (slab, mint) = (accounts.entry.slab, accounts.config.quote_mint);

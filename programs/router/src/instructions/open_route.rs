@@ -1,5 +1,6 @@
-use crate::access::{fail, require_owner, require_top_level};
+use crate::access::{fail, require_top_level};
 use crate::booking::bound_account;
+use crate::instructions::owners::{require_open, require_owner_or_delegate};
 use crate::leg::{self, Leg};
 use crate::record::Stored;
 use anchor_lang::AccountView;
@@ -7,7 +8,7 @@ use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{
-    CAP_SLOTS_MAX, CAPS_PER_ESCROW, Cap, Escrow, Portfolio, cap_state,
+    CAP_SLOTS_MAX, CAPS_PER_ESCROW, Cap, Escrow, Portfolio, RouterConfig, cap_state,
 };
 use flagstone_interface::slab::{PoolId, Reservation, item_at};
 use flagstone_units::Slot;
@@ -15,11 +16,13 @@ use flagstone_units::Slot;
 /// Accounts of `open_route`; five per leg follow, see [`Leg`].
 #[derive(Accounts)]
 pub struct OpenRoute {
-    /// Owner of the portfolio.
+    /// Owner of the portfolio, or its delegate.
     pub owner: Signer,
     /// The owner's portfolio.
     #[account(mut)]
     pub portfolio: Stored<Portfolio>,
+    /// The configuration.
+    pub config: Stored<RouterConfig>,
 }
 
 /// What the owner signs for the whole route.
@@ -69,9 +72,22 @@ pub fn run(ctx: &mut Context<OpenRoute>, route: &RouteArgs) -> Result<()> {
     require_top_level()?;
     let slot = Slot::from_clock(Clock::get()?.slot);
     let accounts = ctx.remaining_accounts()?;
-    require_owner(&ctx.accounts.portfolio.owner, &ctx.accounts.owner)?;
+    let moved = route
+        .legs
+        .iter()
+        .fold(0u64, |sum, leg| sum.saturating_add(leg.max_charge_atoms));
+    require_owner_or_delegate(
+        &mut ctx.accounts.portfolio,
+        &ctx.accounts.owner,
+        slot,
+        moved,
+    )?;
+    require_open(&ctx.accounts.portfolio)?;
     if ctx.accounts.portfolio.is_liquidating() {
         return Err(fail(RouterError::Liquidating));
+    }
+    if ctx.accounts.config.is_paused(slot) {
+        return Err(fail(RouterError::Paused));
     }
     if accounts.len() != route.legs.len() * leg::ACCOUNTS_PER_LEG || route.side > 1 {
         return Err(fail(RouterError::BadRoute));
@@ -111,6 +127,7 @@ fn open_leg(
 ) -> Result<()> {
     let portfolio = &mut ctx.accounts.portfolio;
     let mut leg = Leg::load(accounts, portfolio)?;
+    leg.require_active()?;
     leg::require_ascending(previous, (*leg.slab_key(), terms.hold))?;
     leg.book(portfolio)?;
     let hold = *checked_hold(&leg, route, terms, slot)?;

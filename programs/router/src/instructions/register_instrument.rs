@@ -1,13 +1,14 @@
-use crate::access::{allocate, derive, fail, require_top_level, store};
+use crate::access::{allocate, derive, fail, require_setup, require_top_level, store};
 use crate::record::Stored;
+use anchor_lang::AccountView;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use bytemuck::Zeroable;
+use flagstone_interface::Record;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{InstrumentEntry, RouterConfig, SlabEntry, seeds};
 use flagstone_interface::slab::INSTRUMENTS;
-use flagstone_interface::{Record, key_eq};
 use flagstone_units::{PPM_ONE, Slot};
 
 /// Accounts of `register_instrument`.
@@ -74,28 +75,41 @@ pub fn run(ctx: &mut Context<RegisterInstrument>, args: &RegistryArgs) -> Result
     require_top_level()?;
     let now = Slot::from_clock(Clock::get()?.slot);
     let accounts = &mut ctx.accounts;
-    if !key_eq(&accounts.config.admin, accounts.admin.address().as_array()) {
-        return Err(fail(RouterError::WrongAdmin));
-    }
+    require_setup(&accounts.config, &accounts.admin)?;
+    let slab = accounts.slab_entry.slab;
+    let entry = accounts.entry.account();
+    register(&accounts.admin, &accounts.config, &slab, entry, now, args)
+}
+
+/// Writes the entry at `view`; its own delay counts from now, beside that of the
+/// proposal.
+#[inline(never)]
+pub fn register(
+    payer: &AccountView,
+    config: &RouterConfig,
+    slab: &[u8; 32],
+    view: &AccountView,
+    now: Slot,
+    args: &RegistryArgs,
+) -> Result<()> {
     if !args.are_sound() {
         return Err(fail(RouterError::BadInstrument));
     }
-    let slab = accounts.slab_entry.slab;
     let number = [args.instrument];
-    let seeds: [&[u8]; 3] = [seeds::INSTRUMENT, &slab, &number];
-    let mut view = *accounts.entry.account();
+    let seeds: [&[u8]; 3] = [seeds::INSTRUMENT, slab, &number];
+    let mut view = *view;
     let bump = derive(&view, &seeds)?;
     if view.data_len() == 0 {
         let space = size_of::<InstrumentEntry>();
-        allocate(&accounts.admin, &view, &seeds, bump, space, &crate::ID)?;
+        allocate(payer, &view, &seeds, bump, space, &crate::ID)?;
     }
-    let delay = accounts.config.instrument_delay_slots;
+    let delay = config.instrument_delay_slots;
     let entry = InstrumentEntry {
         discriminator: InstrumentEntry::DISCRIMINATOR,
         version: InstrumentEntry::VERSION,
         bump,
         instrument: args.instrument,
-        slab,
+        slab: *slab,
         underlying_id: args.underlying_id,
         atoms_per_tick: args.atoms_per_tick,
         active_slot: Slot(now.0.saturating_add(delay)),

@@ -1,6 +1,7 @@
-use crate::access::{create, fail, require_top_level, store};
+use crate::access::{create, fail, require_setup, require_top_level, store};
 use crate::record::Stored;
 use crate::version;
+use anchor_lang::AccountView;
 use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use bytemuck::Zeroable;
@@ -34,54 +35,91 @@ pub struct RegisterSlab {
     pub system_program: Program<System>,
 }
 
+/// Directly, only while a deployment is set up: once there is a delay it takes
+/// a proposal (rule X9).
 #[inline(never)]
 pub fn run(ctx: &mut Context<RegisterSlab>) -> Result<()> {
     require_top_level()?;
     let accounts = &mut ctx.accounts;
-    if !key_eq(&accounts.config.admin, accounts.admin.address().as_array()) {
-        return Err(fail(RouterError::WrongAdmin));
+    require_setup(&accounts.config, &accounts.admin)?;
+    NewSlab {
+        payer: accounts.admin.account(),
+        slab: accounts.slab.account(),
+        program: accounts.program.account(),
+        program_data: accounts.program_data.account(),
+        entry: accounts.entry.account(),
+        ledger: accounts.ledger.account(),
     }
-    let mint = accounts.config.quote_mint;
-    let slab = *accounts.slab.address().as_array();
-    let program_id = *accounts.slab.owner().as_array();
-    {
+    .register(&mut accounts.config, [0; 32])
+}
+
+/// A slab to register, and where its records go.
+pub struct NewSlab<'a> {
+    pub payer: &'a AccountView,
+    pub slab: &'a AccountView,
+    pub program: &'a AccountView,
+    pub program_data: &'a AccountView,
+    pub entry: &'a AccountView,
+    pub ledger: &'a AccountView,
+}
+
+impl NewSlab<'_> {
+    /// Checks the slab and its program and creates entry and ledger.
+    #[inline(never)]
+    pub fn register(&self, config: &mut RouterConfig, program_hash: [u8; 32]) -> Result<()> {
+        let mint = config.quote_mint;
+        let slab = *self.slab.address().as_array();
+        self.check(config)?;
+        let deployment = version::attest(self.program, self.program_data)?;
+
+        let mut view = *self.entry;
+        let bump = create::<SlabEntry>(self.payer, &view, &[seeds::SLAB, &slab])?;
+        let entry = SlabEntry {
+            discriminator: SlabEntry::DISCRIMINATOR,
+            version: SlabEntry::VERSION,
+            bump,
+            status: slab_status::ACTIVE,
+            slab,
+            program_id: *self.slab.owner().as_array(),
+            program_hash,
+            program_data: *self.program_data.address().as_array(),
+            deploy_slot: deployment.slot,
+            upgrade_authority: deployment.authority,
+            ..SlabEntry::zeroed()
+        };
+        store(&mut view, &entry)?;
+
+        let mut view = *self.ledger;
+        let bump = create::<SlabLedger>(self.payer, &view, &[seeds::LEDGER, &slab, &mint])?;
+        store_ledger(&mut view, bump, slab, mint)?;
+        config.slabs_total += 1;
+        Ok(())
+    }
+
+    fn check(&self, config: &RouterConfig) -> Result<()> {
         // SAFETY: the account belongs to another program, which is not called.
-        let data = unsafe { accounts.slab.borrow_unchecked() };
+        let data = unsafe { self.slab.borrow_unchecked() };
         let header = SlabHeader::read(data).ok_or(fail(RouterError::WrongSlab))?;
         let fits = key_eq(&header.router_program, crate::ID.as_array())
-            && key_eq(&header.quote_mint, &mint);
+            && key_eq(&header.quote_mint, &config.quote_mint)
+            && key_eq(
+                self.slab.owner().as_array(),
+                self.program.address().as_array(),
+            );
         if !fits {
             return Err(fail(RouterError::WrongSlab));
         }
         // Nothing changes a slab's delay after it was initialised.
-        if header.terms_delay_slots < accounts.config.terms_delay_slots_min {
+        if header.terms_delay_slots < config.terms_delay_slots_min {
             return Err(fail(RouterError::DelayTooShort));
         }
+        Ok(())
     }
+}
 
-    if !key_eq(&program_id, accounts.program.address().as_array()) {
-        return Err(fail(RouterError::WrongSlab));
-    }
-    let deployment = version::attest(&accounts.program, &accounts.program_data)?;
-
-    let mut view = *accounts.entry.account();
-    let bump = create::<SlabEntry>(&accounts.admin, &view, &[seeds::SLAB, &slab])?;
-    let entry = SlabEntry {
-        discriminator: SlabEntry::DISCRIMINATOR,
-        version: SlabEntry::VERSION,
-        bump,
-        status: slab_status::ACTIVE,
-        slab,
-        program_id,
-        program_data: *accounts.program_data.address().as_array(),
-        deploy_slot: deployment.slot,
-        upgrade_authority: deployment.authority,
-        ..SlabEntry::zeroed()
-    };
-    store(&mut view, &entry)?;
-
-    let mut view = *accounts.ledger.account();
-    let bump = create::<SlabLedger>(&accounts.admin, &view, &[seeds::LEDGER, &slab, &mint])?;
+/// In a frame of its own: the record takes a quarter of one.
+#[inline(never)]
+fn store_ledger(view: &mut AccountView, bump: u8, slab: [u8; 32], mint: [u8; 32]) -> Result<()> {
     let ledger = SlabLedger {
         discriminator: SlabLedger::DISCRIMINATOR,
         version: SlabLedger::VERSION,
@@ -90,7 +128,5 @@ pub fn run(ctx: &mut Context<RegisterSlab>) -> Result<()> {
         mint,
         ..SlabLedger::zeroed()
     };
-    store(&mut view, &ledger)?;
-    accounts.config.slabs_total += 1;
-    Ok(())
+    store(view, &ledger)
 }

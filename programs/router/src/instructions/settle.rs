@@ -1,10 +1,13 @@
-use crate::access::{fail, read_slab};
+use crate::access::{fail, read_slab, require_slab};
 use crate::booking::{self, Obstacle};
+use crate::exits::quarantine;
 use crate::record::Stored;
 use crate::version;
+use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger, slab_status};
+use flagstone_units::Slot;
 
 /// Accounts of `settle` and `refund`.
 #[derive(Accounts)]
@@ -38,6 +41,10 @@ impl Settle {
     }
 }
 
+fn now() -> Result<Slot> {
+    Ok(Slot::from_clock(Clock::get()?.slot))
+}
+
 /// Permissionless and idempotent. The one place that records what speaks
 /// against a slab: a redeployed program suspends it, bad counters quarantine
 /// it; either way nothing is booked and the instruction succeeds (rule X5).
@@ -45,12 +52,20 @@ impl Settle {
 pub fn run(ctx: &mut Context<Settle>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.check()?;
-    let data = read_slab(&accounts.slab, &accounts.entry)?;
+    // What the slab holds says nothing once its program changed: it may be
+    // anything, and must not keep that from being recorded.
+    require_slab(&accounts.slab, &accounts.entry)?;
     if !version::unchanged(&accounts.entry, &accounts.program_data)? {
-        accounts.entry.status = slab_status::SUSPENDED;
-        msg!("settle: the slab's program changed; suspended");
+        if accounts.entry.status == slab_status::DEAD {
+            quarantine(&mut accounts.entry, &mut accounts.ledger, now()?);
+            msg!("settle: the dead slab's program changed; quarantined");
+        } else {
+            accounts.entry.status = slab_status::SUSPENDED;
+            msg!("settle: the slab's program changed; suspended");
+        }
         return Ok(());
     }
+    let data = read_slab(&accounts.slab, &accounts.entry)?;
     let key = *accounts.escrow.key();
     match booking::inspect(data, &key, &accounts.escrow) {
         Ok(due) => booking::apply(
@@ -60,7 +75,7 @@ pub fn run(ctx: &mut Context<Settle>) -> Result<()> {
             &mut accounts.portfolio,
         ),
         Err(Obstacle::Evidence) => {
-            accounts.entry.status = slab_status::QUARANTINED;
+            quarantine(&mut accounts.entry, &mut accounts.ledger, now()?);
             msg!("settle: the slab's counters are bad; quarantined");
             Ok(())
         }

@@ -1,13 +1,12 @@
 use crate::access::{fail, require_owner, require_top_level};
 use crate::record::Stored;
 use crate::token;
-use anchor_lang::cpi::{CpiSeed, CpiSigner};
+use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::Token;
 use flagstone_interface::error::RouterError;
-use flagstone_interface::key_eq;
-use flagstone_interface::router::{Portfolio, RouterConfig, Vault, seeds};
-use pinocchio_token::instructions::Transfer;
+use flagstone_interface::router::{Portfolio, RouterConfig, Vault};
+use flagstone_units::Slot;
 
 /// Accounts of `withdraw`.
 #[derive(Accounts)]
@@ -45,44 +44,45 @@ pub fn run(ctx: &mut Context<Withdraw>, amount_atoms: u64) -> Result<()> {
     if amount_atoms == 0 {
         return Err(fail(RouterError::ZeroAmount));
     }
-    let mint = accounts.vault.mint;
-    let tokens = *accounts.tokens.address().as_array();
-    // The vault of another mint would pay out cash that was never its own.
-    if !key_eq(&accounts.vault.tokens, &tokens) || !key_eq(&mint, &accounts.config.quote_mint) {
-        return Err(fail(RouterError::WrongRecord));
-    }
-    token::balance_atoms(&accounts.destination, &mint)?;
     let portfolio = &mut accounts.portfolio;
     portfolio.cash_atoms = portfolio
         .cash_atoms
         .checked_sub(amount_atoms)
         .ok_or(fail(RouterError::NotEnoughCash))?;
-    let overflow = fail(RouterError::AmountOverflow);
+    let now = Slot::from_clock(Clock::get()?.slot);
+    admit(portfolio, &mut accounts.vault, now, amount_atoms)?;
     portfolio.withdrawn_total_atoms = portfolio
         .withdrawn_total_atoms
         .checked_add(amount_atoms)
-        .ok_or(overflow.clone())?;
+        .ok_or(fail(RouterError::AmountOverflow))?;
     accounts.vault.booked_atoms = accounts
         .vault
         .booked_atoms
         .checked_sub(amount_atoms)
-        .ok_or(overflow.clone())?;
-
-    let before = token::balance_atoms(&accounts.tokens, &mint)?;
-    let bump = [accounts.config.authority_bump];
-    let signer_seeds = [CpiSeed::from(seeds::AUTHORITY), CpiSeed::from(&bump)];
-    Transfer::new(
+        .ok_or(fail(RouterError::AmountOverflow))?;
+    token::pay_out(
+        &accounts.config,
+        &accounts.vault,
         accounts.tokens.account(),
-        accounts.destination.account(),
         accounts.authority.account(),
+        accounts.destination.account(),
         amount_atoms,
     )
-    .invoke_signed(&[CpiSigner::from(&signer_seeds)])?;
-    // A transfer of the vault to itself would leave tokens that nobody owns.
-    let after = token::balance_atoms(&accounts.tokens, &mint)?;
-    if before.checked_sub(after) == Some(amount_atoms) {
-        Ok(())
-    } else {
-        Err(overflow)
+}
+
+/// Counts a withdrawal against the vault's limit (rule X8). What its owner paid
+/// in of late is exempt; of the rest nothing may overtake the claims that wait.
+fn admit(portfolio: &mut Portfolio, vault: &mut Vault, now: Slot, amount_atoms: u64) -> Result<()> {
+    let counted = amount_atoms - portfolio.recent.take(now, amount_atoms);
+    count_outflow(vault, now, counted)
+}
+
+/// Counts what leaves the vault and is not exempt.
+pub fn count_outflow(vault: &mut Vault, now: Slot, counted: u64) -> Result<()> {
+    let waits = vault.claims_done != vault.claims_total;
+    if counted > 0 && (waits || counted > vault.outflow.room_atoms(now)) {
+        return Err(fail(RouterError::OverLimit));
     }
+    vault.outflow.count(now, counted);
+    Ok(())
 }

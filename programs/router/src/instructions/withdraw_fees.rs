@@ -1,12 +1,15 @@
 use crate::access::{fail, read_slab, require_top_level};
+use crate::instructions::withdraw::count_outflow;
 use crate::record::Stored;
 use crate::{token, version};
+use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::Token;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{RouterConfig, SlabEntry, SlabLedger, Vault};
 use flagstone_interface::slab::SlabHeader;
 use flagstone_interface::{Record, key_eq};
+use flagstone_units::Slot;
 
 /// Accounts of `withdraw_fees`.
 #[derive(Accounts)]
@@ -67,6 +70,9 @@ pub fn run(ctx: &mut Context<WithdrawFees>, amount_atoms: u64) -> Result<()> {
         .ok_or(fail(RouterError::NotEnoughCash))?;
     let withdrawn = ledger.fees_withdrawn_total_atoms.checked_add(amount_atoms);
     ledger.fees_withdrawn_total_atoms = withdrawn.ok_or(overflow.clone())?;
+    // It leaves the vault like any withdrawal, behind the claims that wait (rule X8).
+    let now = Slot::from_clock(Clock::get()?.slot);
+    count_outflow(&mut accounts.vault, now, amount_atoms)?;
     let booked = accounts.vault.booked_atoms.checked_sub(amount_atoms);
     accounts.vault.booked_atoms = booked.ok_or(overflow)?;
     token::pay_out(

@@ -1,0 +1,57 @@
+//! Pausing new risk, for a while (rule X9).
+
+use crate::access::{fail, require_top_level};
+use crate::nonce::refuse_durable_nonce;
+use crate::record::Stored;
+use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
+use anchor_lang::prelude::*;
+use flagstone_interface::error::RouterError;
+use flagstone_interface::governance::PAUSE_SLOTS_MAX;
+use flagstone_interface::key_eq;
+use flagstone_interface::router::RouterConfig;
+use flagstone_units::Slot;
+
+/// Accounts of `pause` and `unpause`.
+#[derive(Accounts)]
+pub struct Pause {
+    /// The guardian.
+    pub guardian: Signer,
+    /// The configuration.
+    #[account(mut)]
+    pub config: Stored<RouterConfig>,
+    /// Sysvar of the transaction's instructions.
+    pub instructions: UncheckedAccount,
+}
+
+fn check(accounts: &Pause) -> Result<Slot> {
+    require_top_level()?;
+    refuse_durable_nonce(&accounts.instructions)?;
+    let guardian = accounts.guardian.address().as_array();
+    if !key_eq(&accounts.config.guardian, guardian) {
+        return Err(fail(RouterError::WrongGuardian));
+    }
+    Ok(Slot::from_clock(Clock::get()?.slot))
+}
+
+/// It ends by itself, and the next one has to wait as long again: a guardian
+/// can stop new business half of the time at most.
+#[inline(never)]
+pub fn pause(ctx: &mut Context<Pause>, slots: u32) -> Result<()> {
+    let now = check(&ctx.accounts)?;
+    let config = &mut ctx.accounts.config;
+    if slots == 0 || slots > PAUSE_SLOTS_MAX || now < config.pause_again_slot {
+        return Err(fail(RouterError::PauseTooLong));
+    }
+    config.paused_until = Slot(now.0.saturating_add(slots));
+    config.pause_again_slot = Slot(config.paused_until.0.saturating_add(slots));
+    Ok(())
+}
+
+/// Ends a pause early; the cool-down stays.
+#[inline(never)]
+pub fn unpause(ctx: &mut Context<Pause>) -> Result<()> {
+    let now = check(&ctx.accounts)?;
+    let config = &mut ctx.accounts.config;
+    config.paused_until = config.paused_until.min(now);
+    Ok(())
+}
