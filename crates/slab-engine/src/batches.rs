@@ -1,11 +1,12 @@
 //! Batches: pending orders, promotion and freeze.
 //!
 //! Time is cut into windows of `batch_slots` slots, numbered so that a number
-//! never comes again, even when that length changes. A window's batch of an instrument is opened once, by anyone;
-//! its number is the instrument's epoch. Where the rule is on, orders of
-//! accounts that are no designated liquidity providers wait for the next
-//! window's batch before they rest, so that nobody can step in front of an
-//! order that is on its way (properties S4, S7, M2, M7, R9).
+//! never comes again, even when that length changes. A window's batch of an
+//! instrument is opened once, by anyone; its number is the instrument's epoch.
+//! Where the rule is on, orders of accounts that are no designated liquidity
+//! providers wait for the next window's batch before they rest, so that nobody
+//! can step in front of an order that is on its way (properties S4, S7, M2, M7,
+//! R9).
 //!
 //! Opening a batch promotes the orders that waited, oldest first, some per
 //! call; calling again goes on. An order that would cross by then rests one

@@ -48,6 +48,30 @@ pub fn balance_atoms(account: &AccountView, mint: &Key) -> Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
+/// Moves tokens into a vault's own account; `owner` signs for `source`.
+/// Returns what arrived, which is what may be credited.
+#[inline(never)]
+pub fn take_in(
+    vault: &Vault,
+    tokens: &AccountView,
+    source: &AccountView,
+    owner: &AccountView,
+    amount_atoms: u64,
+) -> Result<u64> {
+    if amount_atoms == 0 {
+        return Err(fail(RouterError::ZeroAmount));
+    }
+    if !key_eq(&vault.tokens, tokens.address().as_array()) {
+        return Err(fail(RouterError::WrongRecord));
+    }
+    balance_atoms(source, &vault.mint)?;
+    let before = balance_atoms(tokens, &vault.mint)?;
+    Transfer::new(source, tokens, owner, amount_atoms).invoke()?;
+    balance_atoms(tokens, &vault.mint)?
+        .checked_sub(before)
+        .ok_or(fail(RouterError::AmountOverflow))
+}
+
 /// Moves tokens out of a vault, after checking that they leave its own account
 /// for one of the same mint; the caller has booked it.
 #[inline(never)]

@@ -6,10 +6,8 @@ use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::Token;
 use flagstone_interface::error::RouterError;
-use flagstone_interface::key_eq;
 use flagstone_interface::router::{Portfolio, Vault};
 use flagstone_units::Slot;
-use pinocchio_token::instructions::Transfer;
 
 /// Accounts of `deposit`.
 #[derive(Accounts)]
@@ -39,27 +37,13 @@ pub fn run(ctx: &mut Context<Deposit>, amount_atoms: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     require_open(&accounts.portfolio)?;
-    if amount_atoms == 0 {
-        return Err(fail(RouterError::ZeroAmount));
-    }
-    let mint = accounts.vault.mint;
-    if !key_eq(&accounts.vault.tokens, accounts.tokens.address().as_array()) {
-        return Err(fail(RouterError::WrongRecord));
-    }
-    token::balance_atoms(&accounts.source, &mint)?;
-    let before = token::balance_atoms(&accounts.tokens, &mint)?;
-    Transfer::new(
-        accounts.source.account(),
+    let arrived = token::take_in(
+        &accounts.vault,
         accounts.tokens.account(),
+        accounts.source.account(),
         accounts.owner.account(),
         amount_atoms,
-    )
-    .invoke()?;
-    let after = token::balance_atoms(&accounts.tokens, &mint)?;
-    let arrived = after
-        .checked_sub(before)
-        .ok_or(fail(RouterError::AmountOverflow))?;
-
+    )?;
     let overflow = fail(RouterError::AmountOverflow);
     let booked = accounts
         .vault

@@ -6,7 +6,6 @@ use anchor_lang::programs::Token;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::key_eq;
 use flagstone_interface::router::{SlabLedger, Vault};
-use pinocchio_token::instructions::Transfer;
 
 /// Accounts of `fund_insurance`.
 #[derive(Accounts)]
@@ -35,28 +34,17 @@ pub struct FundInsurance {
 pub fn run(ctx: &mut Context<FundInsurance>, amount_atoms: u64) -> Result<()> {
     require_top_level()?;
     let accounts = &mut ctx.accounts;
-    if amount_atoms == 0 {
-        return Err(fail(RouterError::ZeroAmount));
-    }
-    let mint = accounts.vault.mint;
-    if !key_eq(&accounts.ledger.mint, &mint) {
+    if !key_eq(&accounts.ledger.mint, &accounts.vault.mint) {
         return Err(fail(RouterError::WrongMint));
     }
-    if !key_eq(&accounts.vault.tokens, accounts.tokens.address().as_array()) {
-        return Err(fail(RouterError::WrongRecord));
-    }
-    token::balance_atoms(&accounts.source, &mint)?;
-    let before = token::balance_atoms(&accounts.tokens, &mint)?;
-    Transfer::new(
-        accounts.source.account(),
+    let arrived = token::take_in(
+        &accounts.vault,
         accounts.tokens.account(),
+        accounts.source.account(),
         accounts.funder.account(),
         amount_atoms,
-    )
-    .invoke()?;
-    let after = token::balance_atoms(&accounts.tokens, &mint)?;
+    )?;
     let overflow = fail(RouterError::AmountOverflow);
-    let arrived = after.checked_sub(before).ok_or(overflow.clone())?;
     let ledger = &mut accounts.ledger;
     let insurance = ledger.insurance_atoms.checked_add(arrived);
     let total = ledger.insurance_funded_total_atoms.checked_add(arrived);
