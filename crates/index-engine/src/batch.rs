@@ -373,13 +373,11 @@ impl<'a> Batch<'a> {
 
     /// Open lots of an asset, oldest first.
     pub fn lots(&self, asset: usize) -> impl Iterator<Item = &BatchLot> {
-        let mut index = self.assets.get(asset).map_or(0, |asset| asset.lots.first);
-        core::iter::from_fn(move || {
-            let lot = self.lots.get((index as usize).wrapping_sub(1))?;
-            index = lot.next;
-            Some(lot)
-        })
-        .take(self.lots.len())
+        store::walk(
+            self.lots,
+            self.assets.get(asset).map_or(0, |asset| asset.lots.first),
+            |lot| lot.next,
+        )
     }
 
     pub(crate) fn must_be_in(&self, state: BatchState) -> Result<()> {

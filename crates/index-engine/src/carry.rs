@@ -94,13 +94,7 @@ impl<'a> Carry<'a> {
 
     /// Lots, oldest first.
     pub fn lots(&self) -> impl Iterator<Item = &BatchLot> {
-        let mut index = self.head.list.first;
-        core::iter::from_fn(move || {
-            let lot = self.lots.get((index as usize).wrapping_sub(1))?;
-            index = lot.next;
-            Some(lot)
-        })
-        .take(self.lots.len())
+        store::walk(self.lots, self.head.list.first, |lot| lot.next)
     }
 
     /// Moves carried lots into a batch that was sent, oldest first, up to

@@ -281,24 +281,14 @@ impl<'a> Collateral<'a> {
 
     /// Open lots, oldest first.
     pub fn lots(&self) -> impl Iterator<Item = &CollateralLot> {
-        let mut index = self.position.lot_list.first;
-        core::iter::from_fn(move || {
-            let lot = self.lots.get((index as usize).wrapping_sub(1))?;
-            index = lot.next;
-            Some(lot)
-        })
-        .take(self.lots.len())
+        store::walk(self.lots, self.position.lot_list.first, |lot| lot.next)
     }
 
     /// Spend lots, oldest first.
     pub fn spends(&self) -> impl Iterator<Item = &SpendLot> {
-        let mut index = self.position.spend_list.first;
-        core::iter::from_fn(move || {
-            let spend = self.spends.get((index as usize).wrapping_sub(1))?;
-            index = spend.next;
-            Some(spend)
+        store::walk(self.spends, self.position.spend_list.first, |spend| {
+            spend.next
         })
-        .take(self.spends.len())
     }
 
     /// What an order has set aside and spent, over all deposits.

@@ -232,13 +232,7 @@ impl<'a> Stock<'a> {
 
     /// Open lots, oldest first.
     pub fn lots(&self) -> impl Iterator<Item = &InventoryLot> {
-        let mut index = self.inventory.list.first;
-        core::iter::from_fn(move || {
-            let lot = self.lots.get((index as usize).wrapping_sub(1))?;
-            index = lot.next;
-            Some(lot)
-        })
-        .take(self.lots.len())
+        store::walk(self.lots, self.inventory.list.first, |lot| lot.next)
     }
 
     /// Side of the position, `None` when it is flat.

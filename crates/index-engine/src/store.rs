@@ -101,6 +101,19 @@ pub fn must_be_new(data: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// The items of a list, from its `first` on; `next` reads an item's link.
+///
+/// Ends after as many items as there are, whatever the links say.
+pub fn walk<T>(items: &[T], first: u32, next: fn(&T) -> u32) -> impl Iterator<Item = &T> {
+    let mut index = first;
+    core::iter::from_fn(move || {
+        let item = items.get((index as usize).wrapping_sub(1))?;
+        index = next(item);
+        Some(item)
+    })
+    .take(items.len())
+}
+
 impl PoolHead {
     /// An empty pool of `capacity` items.
     ///
