@@ -173,6 +173,8 @@ errors! {
         RootTooLarge = 6057,
         /// A setting is out of range, or batches would end while orders wait for one.
         BadSetting = 6058,
+        /// The shift ticket is void, expired, used, or not for this account.
+        BadShift = 6059,
     }
 }
 
@@ -279,6 +281,26 @@ errors! {
         PortfolioClosed = 7048,
         /// The portfolio holds cash, a claim waits, or an escrow is bound or was not shown.
         PortfolioNotEmpty = 7049,
+        /// The slabs shown are not those of the grid, or none of them has a rate.
+        BadGrid = 7050,
+        /// No more slabs fit the grid.
+        GridFull = 7051,
+        /// The vault holds no more than what is booked.
+        NothingToSkim = 7052,
+        /// The mint, its oracle or its terms cannot be those of collateral.
+        BadCollateral = 7053,
+        /// The collateral's price is stale, uncertain or not from its oracle.
+        BadCollateralPrice = 7054,
+        /// Collateral stays while its portfolio is under liquidation.
+        CollateralLocked = 7055,
+        /// There is no deficit left that collateral has to pay.
+        NoDeficit = 7056,
+        /// The auction asks more than the buyer would pay, or has not begun.
+        BidTooLow = 7057,
+        /// The delegate's route is priced outside of its band around the mark.
+        OutsideBand = 7058,
+        /// The exposure shown is of another escrow or too old.
+        BadExposure = 7059,
     }
 }
 

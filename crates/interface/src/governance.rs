@@ -85,8 +85,17 @@ pub mod kind {
     pub const HAND_OVER: u8 = 6;
     /// Takes a slab's new program: slab, hash of the program.
     pub const ACCEPT_PROGRAM: u8 = 7;
+    /// Lets a slab take part in netting and in the shared funding grid, or not:
+    /// slab, flag (one byte), largest equity that it may show (E_max), in atoms.
+    pub const SET_NETTING: u8 = 8;
+    /// Makes a mint collateral, or replaces its terms: mint, oracle, feed,
+    /// haircut in ppm, and the rest of its terms.
+    pub const ADD_COLLATERAL: u8 = 9;
+    /// Sets which parts of a slab's insurance one event and one day may take:
+    /// slab, event in bps, day in bps.
+    pub const SET_COVER_CAPS: u8 = 10;
     /// Kinds there are.
-    pub const COUNT: u8 = 8;
+    pub const COUNT: u8 = 11;
 }
 
 /// Bytes of a program that one step of its hash covers.

@@ -77,6 +77,8 @@ pub mod slab {
     pub const HAND_OVER: u8 = 34;
     /// The named authority takes over.
     pub const TAKE_OVER: u8 = 35;
+    /// Gives cash back for an account under liquidation, by the Router's ticket.
+    pub const RELEASE_SHIFT: u8 = 36;
 }
 
 /// Instructions of the Router.
@@ -131,6 +133,14 @@ pub mod router {
     pub const WITHDRAW_FEES: u8 = 23;
     /// Adds tokens to a slab's insurance.
     pub const FUND_INSURANCE: u8 = 24;
+    /// Issues a ticket to release margin at one slab for an account under liquidation at another.
+    pub const ISSUE_SHIFT: u8 = 25;
+    /// Records what an account holds at its slab.
+    pub const REFRESH_EXPOSURE: u8 = 26;
+    /// Computes the shared funding rate of an underlying.
+    pub const UPDATE_FUNDING_GRID: u8 = 27;
+    /// Books what a vault holds beyond its books to a slab's insurance.
+    pub const SKIM_SURPLUS: u8 = 28;
     /// Queues a withdrawal above the limit.
     pub const CLAIM_WITHDRAWAL: u8 = 30;
     /// Pays the next claim as far as the limit allows.
@@ -161,6 +171,12 @@ pub mod router {
     pub const SET_DELEGATE: u8 = 43;
     /// Marks an empty portfolio closed.
     pub const CLOSE_PORTFOLIO: u8 = 44;
+    /// Moves tokens of a collateral mint into their vault.
+    pub const DEPOSIT_COLLATERAL: u8 = 45;
+    /// Moves collateral back to a token account of the owner.
+    pub const WITHDRAW_COLLATERAL: u8 = 46;
+    /// Buys collateral of a portfolio under liquidation for quote.
+    pub const LIQUIDATE_COLLATERAL: u8 = 47;
 }
 
 /// Instructions of the index-vault.
