@@ -9,7 +9,7 @@ use crate::amounts::{Atoms, Tokens};
 use crate::{IndexError, Result};
 use bytemuck::{Pod, Zeroable};
 use flagstone_interface::{Key, assert_layout, key_eq};
-use flagstone_units::Slot;
+use flagstone_units::{Side, Slot};
 
 /// Age of a market's data.
 #[repr(C)]
@@ -156,8 +156,12 @@ pub struct IndexState {
     pub chunk_gap_slots: Slot,
     /// 0 open, 1 paused: no new orders and no chunks; orders can be cancelled.
     pub paused: u32,
+    /// Tokens bought on the market data of the quote.
+    pub quote_bought: Tokens,
+    /// Tokens sold on the market data of the quote.
+    pub quote_sold: Tokens,
 }
-assert_layout!(IndexState, 176, weights_version @ 120);
+assert_layout!(IndexState, 192, weights_version @ 120, quote_bought @ 176);
 
 impl IndexState {
     /// Stores a quote that the kernels made now.
@@ -178,6 +182,12 @@ impl IndexState {
             return Err(IndexError::SequenceBackwards);
         }
         let [bid, ask] = sides;
+        // What was traded moves the price until there is data that knows of it:
+        // quoting again from the same data must not forget it.
+        if market.sequence != old.market_sequence {
+            self.quote_bought = Tokens::ZERO;
+            self.quote_sold = Tokens::ZERO;
+        }
         self.quote = Quote {
             bid,
             ask,
@@ -212,6 +222,16 @@ impl IndexState {
             return Err(IndexError::StaleQuote);
         }
         Ok(())
+    }
+
+    /// Tokens traded on the quote's data on this side, from which the next
+    /// order's price starts: an order costs the same in one chunk or in many,
+    /// from one account or from several.
+    pub fn traded(&self, side: Side) -> Tokens {
+        match side {
+            Side::Bid => self.quote_bought,
+            Side::Ask => self.quote_sold,
+        }
     }
 
     /// Tokens that assets have to back: in circulation, or locked for sale.

@@ -273,8 +273,12 @@ impl PendingOrder {
         self.received = self.received.checked_add(received).ok_or(overflow)?;
         self.claimable = self.claimable.checked_add(received).ok_or(overflow)?;
         match self.side()? {
-            Side::Bid => index.minted = index.minted.plus(chunk.tokens)?,
+            Side::Bid => {
+                index.minted = index.minted.plus(chunk.tokens)?;
+                index.quote_bought = index.quote_bought.plus(chunk.tokens)?;
+            }
             Side::Ask => {
+                index.quote_sold = index.quote_sold.plus(chunk.tokens)?;
                 index.locked = index.locked.minus(chunk.tokens)?;
                 index.burned = index.burned.plus(chunk.tokens)?;
             }

@@ -89,9 +89,9 @@ pub struct IndexHead {
     /// Constituents that fit.
     pub capacity: u32,
     /// Reserved; zero.
-    pub reserved: [u64; 8],
+    pub reserved: [u64; 6],
 }
-assert_layout!(IndexHead, 432, market @ 16, chain @ 112, state @ 184, constituents @ 360);
+assert_layout!(IndexHead, 432, market @ 16, chain @ 112, state @ 184, constituents @ 376);
 
 impl Record for IndexHead {
     const DISCRIMINATOR: [u8; 8] = [0xa6, 0x23, 0xda, 0xda, 0xca, 0xfb, 0xb0, 0xcc];

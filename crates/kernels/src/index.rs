@@ -9,7 +9,7 @@ use crate::compat;
 use crate::error::{KernelError, MathError};
 use crate::market::{Asset, Place, Result, asset};
 use crate::reach::{Reach, Rising};
-use crate::stable::mul_ceil;
+use crate::stable::{self, mul_ceil};
 use crate::sum::Sum;
 use crate::wide::{SCALE, Wide};
 use bytemuck::{Pod, Zeroable};
@@ -74,6 +74,44 @@ pub struct Quote {
     pub price: Amount,
     /// `S`: rise of the price per index unit.
     pub slope: Amount,
+}
+
+impl Quote {
+    /// The quote for buying more once `bought` index units were bought on it.
+    ///
+    /// `(q + b)(P + S(q + b)) - b(P + Sb) = q(P + 2Sb + Sq)`, so the price starts
+    /// `2Sb` higher, rounded up, and parts cost together what the whole does.
+    ///
+    /// # Errors
+    /// [`MathError::Overflow`].
+    pub fn after_buying(&self, bought: u128) -> stable::Result<Self> {
+        let price = self.price.get().checked_add(self.risen(bought)?);
+        Ok(Self {
+            capacity: Amount::new(self.capacity.get().saturating_sub(bought)),
+            price: Amount::new(price.ok_or(MathError::Overflow)?),
+            slope: self.slope,
+        })
+    }
+
+    /// The quote for selling more once `sold` index units were sold on it: the
+    /// price starts `2Sb` lower, at least at zero.
+    ///
+    /// # Errors
+    /// [`MathError::Overflow`].
+    pub fn after_selling(&self, sold: u128) -> stable::Result<Self> {
+        let price = self.price.get().saturating_sub(self.risen(sold)?);
+        Ok(Self {
+            capacity: Amount::new(self.capacity.get().saturating_sub(sold)),
+            price: Amount::new(price),
+            slope: self.slope,
+        })
+    }
+
+    /// How far `traded` index units move the price, rounded up.
+    fn risen(&self, traded: u128) -> stable::Result<u128> {
+        let once = mul_ceil(self.slope.get(), traded)?;
+        once.checked_mul(2).ok_or(MathError::Overflow)
+    }
 }
 
 /// `update_quote` in the paper's arithmetic: every product floors.

@@ -65,6 +65,19 @@ pub fn side_of(quote: &Quote) -> QuoteSide {
     }
 }
 
+/// The quote once so many tokens were traded on its data.
+pub fn moved(quote: &Quote, side: Side, traded: Tokens) -> Result<Quote> {
+    if traded == Tokens::ZERO {
+        return Ok(*quote);
+    }
+    let units = u128::from(traded.0) * TOKEN;
+    let moved = match side {
+        Side::Bid => quote.after_buying(units),
+        Side::Ask => quote.after_selling(units),
+    };
+    moved.map_err(math)
+}
+
 /// Buys with up to `given` atoms (paper, sections 6.2 to 6.6).
 #[inline(never)]
 pub fn buy(assets: &mut [Asset], constituents: &[Constituent], ask: &Ask<'_>) -> Result<Filled> {

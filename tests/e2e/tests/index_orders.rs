@@ -115,6 +115,56 @@ fn a_buy_is_what_the_kernels_say_and_is_continued_by_anyone() {
 }
 
 #[test]
+fn splitting_an_order_over_accounts_and_quotes_gains_nothing() {
+    // One order of three chunks.
+    let mut fair = Fair::open(150, 50);
+    let whole = fair.join(3_000 * QUOTE);
+    let order = fair.order(&whole, Side::Bid, 1, 3_000 * QUOTE);
+    for _ in 0..3 {
+        let execute = fair.pair.execute(&order, 0);
+        ok(fair.send(&[execute], &[]));
+        let slot = fair.exchange.session.slot();
+        fair.exchange.session.warp_to(slot + 1);
+    }
+    let one = fair.read(&order);
+    // Three orders of one chunk each, by three users, who quote in between.
+    let mut fair = Fair::open(150, 50);
+    let quote = expected_quote(&fair);
+    let mut orders = Vec::new();
+    for number in 0..3 {
+        let user = fair.join(1_000 * QUOTE);
+        let order = fair.order(&user, Side::Bid, 1, 1_000 * QUOTE);
+        let execute = fair.pair.execute(&order, 0);
+        ok(fair.send(&[execute], &[]));
+        fair.audit();
+        orders.push(fair.read(&order));
+        let bought: u64 = orders.iter().map(|order| order.received).sum();
+        let slot = fair.exchange.session.slot();
+        fair.exchange.session.warp_to(slot + 1);
+        ok(fair.send(&[fair.pair.update_quote()], &[]));
+        let (index, _) = fair.index();
+        assert_eq!(index.state.quote_bought.0, bought, "order {number}");
+    }
+    assert!(orders[0].received > orders[1].received && orders[1].received > orders[2].received);
+    let total: u64 = orders.iter().map(|order| order.received).sum();
+    assert!(
+        one.received.abs_diff(total) <= 3,
+        "{} {total}",
+        one.received
+    );
+    // Together they paid what the quote asks for the whole.
+    let used: u64 = orders.iter().map(|order| order.used).sum();
+    let units = u128::from(total) * u128::from(TOKEN);
+    let cost = Stable::cost(&quote, units).expect("a cost");
+    let atoms = cost.div_ceil(1_000_000_000_000) as u64;
+    assert!(used >= atoms && used - atoms <= 3, "{used} {atoms}");
+    // New data knows of what was traded.
+    fair.report(0..150);
+    ok(fair.send(&[fair.pair.update_quote()], &[]));
+    assert_eq!(fair.index().0.state.quote_bought.0, 0);
+}
+
+#[test]
 fn two_users_and_a_vendor_come_out_even_to_the_atom() {
     let mut fair = Fair::open(150, 50);
     let (one, two) = (fair.join(5_000 * QUOTE), fair.join(3_000 * QUOTE));

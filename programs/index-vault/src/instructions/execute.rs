@@ -61,6 +61,12 @@ pub fn chunk(
         Side::Bid => &head.state.quote.ask,
         Side::Ask => &head.state.quote.bid,
     });
+    // Members of a batch are priced as if each came first, as the paper does;
+    // everybody else starts where those before have left the price.
+    let quote = match &allotment {
+        None => fill::moved(&quote, side, head.state.traded(side))?,
+        Some(_) => quote,
+    };
     let units_max = match &allotment {
         None => u128::MAX,
         Some(allotment) => {
