@@ -67,7 +67,7 @@ pub(crate) fn vectors(rest: &Rest) -> Result<()> {
 /// Runs the benchmarks on freshly built programs.
 pub(crate) fn bench(rest: &Rest) -> Result<()> {
     build(&[])?;
-    build(&["--program", "kernels"])?;
+    build(&["--program", "kernels", "--program", "cpi-router"])?;
     let Some((kind, options)) = rest.rest.split_first() else {
         bail!("say what to measure: `cargo xtask bench cu` or `cargo xtask bench host`");
     };

@@ -203,8 +203,12 @@ pub struct Portfolio {
     pub claim_serial: u64,
     /// Token account that the claim is paid to.
     pub claim_destination: Key,
+    /// How much worse than the mark the delegate may trade, in ppm of it.
+    pub delegate_band_ppm: u32,
     /// Reserved; zero.
-    pub reserved: [u64; 36],
+    pub padding2: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 35],
     /// Escrows that are bound to a slab account, in no order; zero is none.
     pub escrows: [Key; PORTFOLIO_SLABS_MAX],
 }

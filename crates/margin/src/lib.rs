@@ -10,10 +10,12 @@
 //! | [`reading`] | one slab account, read live: equity, margins, its largest leg |
 //! | [`portfolio`] | the set of a user's slab accounts |
 //! | [`plan`] | which leg to close, how much of it, and within which bounds |
+//! | [`band`] | how much worse than the mark a delegate may trade |
 //! | [`cover`] | how much insurance may pay |
 //! | [`times`] | grace, life of a ticket, and what follows |
 #![cfg_attr(not(test), no_std)]
 
+pub mod band;
 pub mod cover;
 pub mod plan;
 pub mod portfolio;

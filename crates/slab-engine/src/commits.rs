@@ -11,8 +11,9 @@ use crate::matching::{Swept, Taker, crosses};
 use crate::risk::Proposal;
 use crate::{Result, Slab, SlabError};
 use flagstone_interface::Key;
+use flagstone_interface::debit::{Pledge, Refusal};
 use flagstone_interface::event::{Traded, outcome};
-use flagstone_interface::router::{Cap, Escrow, cap_state};
+use flagstone_interface::router::Escrow;
 use flagstone_interface::slab::{HoldResult, Reservation, account_flags, hold_state};
 use flagstone_units::{Side, Slot, Ticks, mul_ppm_ceil};
 
@@ -35,24 +36,7 @@ pub struct Commit<'e> {
     pub reveal: Option<Reveal>,
 }
 
-impl<'e> Commit<'e> {
-    /// The live capability of this hold.
-    #[inline(always)]
-    fn capability(&self, hold: &Reservation, slot: Slot) -> Result<&'e Cap> {
-        match self.escrow.caps.get(self.cap as usize) {
-            Some(cap)
-                if cap.state == cap_state::LIVE
-                    && cap.hold == self.hold
-                    && cap.hold_generation == self.generation
-                    && cap.route_id == hold.route_id
-                    && slot <= cap.expiry_slot =>
-            {
-                Ok(cap)
-            }
-            _ => Err(SlabError::NoCap),
-        }
-    }
-
+impl Commit<'_> {
     /// Checks that what is revealed is what the hold is committed to (M6).
     #[inline(always)]
     fn check_reveal(&self, hold: &Reservation) -> Result<()> {
@@ -102,9 +86,8 @@ impl Slab<'_> {
         traded: &mut Traded,
     ) -> Result<()> {
         let account = self.traded_account(commit.account, trader)?;
-        if !account.is_bound(commit.account, commit.escrow_key, commit.escrow) {
-            return Err(SlabError::NotBound);
-        }
+        let pledge = Pledge::of(commit.account, account, commit.escrow_key, commit.escrow)
+            .ok_or(SlabError::NotBound)?;
         // The escrow may have been frozen since the last sync.
         if account.flags & account_flags::FROZEN != 0 || commit.escrow.frozen != 0 {
             return Err(SlabError::AccountFrozen);
@@ -113,7 +96,12 @@ impl Slab<'_> {
         if slot > hold.expiry_slot {
             return Err(SlabError::Expired);
         }
-        let cap = commit.capability(&hold, slot)?;
+        let limit_atoms = pledge
+            .limit((commit.hold, &hold), commit.cap, slot)
+            .map_err(|refusal| match refusal {
+                Refusal::NoCap => SlabError::NoCap,
+                Refusal::CounterBackwards => SlabError::CounterBackwards,
+            })?;
         commit.check_reveal(&hold)?;
         self.touch_mark(hold.instrument, slot);
         self.check_published(&hold, slot)?;
@@ -144,8 +132,7 @@ impl Slab<'_> {
         self.unlock_bond(&hold, hold_fee_atoms, slot)?;
         traded.tax_atoms = self.tax(&taker, &swept);
         let tax = traded.tax_atoms;
-        let (charge_atoms, fee) =
-            self.settle_committed(&taker, &swept, &hold, (cap, tax), commit)?;
+        let (charge_atoms, fee) = self.settle_committed(&taker, &swept, tax, limit_atoms)?;
         self.drop_position_if_empty(position);
         self.write_result(commit.hold, &swept, charge_atoms, fee);
         traded.tag = Traded::TAG;
@@ -158,16 +145,15 @@ impl Slab<'_> {
         Ok(())
     }
 
-    /// Applies the trade to the taker and takes from the capability what
-    /// initial margin lacks, within every bound.
+    /// Applies the trade to the taker and charges what initial margin lacks, up
+    /// to the limit of the debit guard.
     #[inline(never)]
     fn settle_committed(
         &mut self,
         taker: &Taker,
         swept: &Swept,
-        hold: &Reservation,
-        (cap, tax): (&Cap, u64),
-        commit: &Commit<'_>,
+        tax: u64,
+        limit_atoms: u64,
     ) -> Result<(u64, i64)> {
         let (fee, change) = self.taker_change(taker, swept, tax)?;
         let cash_change_atoms = change.realised_atoms - fee;
@@ -177,14 +163,7 @@ impl Slab<'_> {
             cash_change_atoms,
         };
         let charge = self.lacking(taker.account, &proposal, taker.slot);
-        let account = &self.accounts[taker.account];
-        // Charges of other holds that the Router has not booked yet.
-        let unbooked = account
-            .debited_total_atoms
-            .checked_sub(commit.escrow.debited_seen_atoms)
-            .ok_or(SlabError::CounterBackwards)?;
-        let covered = commit.escrow.balance_atoms.saturating_sub(unbooked);
-        if charge > hold.max_charge_atoms || charge > cap.remaining_atoms || charge > covered {
+        if charge > limit_atoms {
             return Err(SlabError::ChargeTooLarge);
         }
         let cash = i64::try_from(charge).map_err(|_| SlabError::AmountOverflow)?;

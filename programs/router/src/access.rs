@@ -120,6 +120,36 @@ pub fn require_top_level() -> Result<()> {
     Ok(())
 }
 
+/// Refuses an instruction that a user gave through another program (rule X6): a
+/// signature given to one must not be usable here.
+///
+/// An address off the curve has no key. Only the program that it derives from
+/// can sign for it, and never at the top level: whoever trades under one, as a
+/// multisig does, has opted in to being called.
+#[inline(always)]
+pub fn require_direct(user: &Key) -> Result<()> {
+    #[cfg(target_os = "solana")]
+    {
+        // SAFETY: the syscall takes no arguments and only returns a number.
+        let height = unsafe { anchor_lang::pinocchio::syscalls::sol_get_stack_height() };
+        if height != 1 {
+            return require_no_key(user);
+        }
+    }
+    let _ = user;
+    Ok(())
+}
+
+#[cfg(target_os = "solana")]
+#[cold]
+#[inline(never)]
+fn require_no_key(user: &Key) -> Result<()> {
+    if anchor_lang::Address::new_from_array(*user).is_on_curve() {
+        return Err(fail(RouterError::CalledByProgram));
+    }
+    Ok(())
+}
+
 /// The administrator may act directly as long as no delay is set: while a
 /// deployment is set up. After that everything takes a proposal (rule X9).
 pub fn require_setup(config: &RouterConfig, admin: &Signer) -> Result<()> {

@@ -10,6 +10,7 @@ use crate::access::fail;
 use crate::waiting;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
+use flagstone_interface::debit::Bounds;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{
     CAPS_PER_ESCROW, Escrow, Portfolio, SlabEntry, SlabLedger, cap_state,
@@ -96,7 +97,18 @@ pub fn inspect(data: &[u8], key: &Key, escrow: &Escrow) -> core::result::Result<
             .filter(|hold| hold.generation == cap.hold_generation)
             .and_then(|hold| hold.result());
         if let Some(result) = result {
-            if result.charge_atoms > cap.remaining_atoms {
+            // The guard that the slab's commit went through, asked again.
+            let bounds = Bounds {
+                hold: cap.amount_max_atoms,
+                capability: cap.remaining_atoms,
+                balance: escrow.balance_atoms,
+                debited_total: charged,
+                debited_seen: 0,
+            };
+            if bounds
+                .limit()
+                .is_none_or(|limit| result.charge_atoms > limit)
+            {
                 return Err(Obstacle::Evidence);
             }
             charged = charged

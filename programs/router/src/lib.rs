@@ -285,14 +285,16 @@ pub mod flagstone_router {
         exit_by_proof::run(ctx, proof)
     }
 
-    /// Names a delegate and what it may move in a day.
+    /// Names a delegate, what it may move in a day and how far from the mark it
+    /// may trade.
     #[discrim = 43]
     pub fn set_delegate(
         ctx: &mut Context<OwnPortfolio>,
         delegate: [u8; 32],
         allowance_atoms: u64,
+        band_ppm: u32,
     ) -> Result<()> {
-        owners::set_delegate(ctx, delegate, allowance_atoms)
+        owners::set_delegate(ctx, delegate, allowance_atoms, band_ppm)
     }
 
     /// Marks an empty portfolio closed.

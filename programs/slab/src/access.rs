@@ -259,3 +259,33 @@ pub fn require_top_level() -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// Refuses an instruction that a trader gave through another program (rule X6): a
+/// signature given to one must not be usable here.
+///
+/// An address off the curve has no key. Only the program that it derives from
+/// can sign for it, and never at the top level: whoever trades under one, as a
+/// multisig does, has opted in to being called.
+#[inline(always)]
+pub fn require_direct(trader: &Key) -> Result<(), Error> {
+    #[cfg(target_os = "solana")]
+    {
+        // SAFETY: the syscall takes no arguments and only returns a number.
+        let height = unsafe { anchor_lang::pinocchio::syscalls::sol_get_stack_height() };
+        if height != 1 {
+            return require_no_key(trader);
+        }
+    }
+    let _ = trader;
+    Ok(())
+}
+
+#[cfg(target_os = "solana")]
+#[cold]
+#[inline(never)]
+fn require_no_key(trader: &Key) -> Result<(), Error> {
+    if anchor_lang::Address::new_from_array(*trader).is_on_curve() {
+        return Err(fail(SlabError::CalledByProgram));
+    }
+    Ok(())
+}

@@ -54,11 +54,19 @@ pub fn exit_by_proof(
 }
 
 /// Lets `delegate` open routes and fund slabs with up to `allowance_atoms` a
-/// day; `owner` signs. The zero key with nothing dismisses the delegate.
-pub fn set_delegate(owner: &Address, delegate: &Address, allowance_atoms: u64) -> Instruction {
+/// day, at prices no worse than the mark by more than `band_ppm` of it, which is
+/// 1,000,000 at the most; `owner` signs. The zero key with nothing dismisses the
+/// delegate.
+pub fn set_delegate(
+    owner: &Address,
+    delegate: &Address,
+    allowance_atoms: u64,
+    band_ppm: u32,
+) -> Instruction {
     let mut data = vec![number::SET_DELEGATE];
     data.extend(delegate.as_ref());
     data.extend(allowance_atoms.to_le_bytes());
+    data.extend(band_ppm.to_le_bytes());
     instruction(
         data,
         vec![

@@ -1,4 +1,4 @@
-use crate::access::{fail, read_slab, require_active, require_owner, require_top_level};
+use crate::access::{fail, read_slab, require_active, require_direct, require_owner};
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
@@ -39,7 +39,7 @@ pub struct BindEscrow {
 /// are still to be credited: they go with the escrow.
 #[inline(never)]
 pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.escrow.owner, &accounts.owner)?;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;

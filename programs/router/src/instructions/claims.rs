@@ -5,7 +5,7 @@
 //! room. Nobody can keep the queue from moving: a claim that was cancelled or
 //! cannot be paid passes, and anyone may send what moves it.
 
-use crate::access::{fail, require_owner, require_top_level};
+use crate::access::{fail, require_direct, require_owner, require_top_level};
 use crate::record::Stored;
 use crate::token;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
@@ -40,7 +40,7 @@ pub struct ClaimWithdrawal {
 /// The money leaves the cash now and the vault when its turn comes.
 #[inline(never)]
 pub fn claim(ctx: &mut Context<ClaimWithdrawal>, amount_atoms: u64) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     if accounts.portfolio.is_liquidating() {
@@ -177,7 +177,7 @@ pub struct CancelClaim {
 /// does not change.
 #[inline(never)]
 pub fn cancel(ctx: &mut Context<CancelClaim>) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     if accounts.portfolio.claim_atoms == 0 {

@@ -1,4 +1,4 @@
-use crate::access::{fail, require_owner, require_top_level};
+use crate::access::{fail, require_direct, require_owner};
 use crate::instructions::owners::require_open;
 use crate::record::Stored;
 use crate::token;
@@ -33,7 +33,7 @@ pub struct Deposit {
 /// The credit is what arrived in the vault, not what was asked for.
 #[inline(never)]
 pub fn run(ctx: &mut Context<Deposit>, amount_atoms: u64) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     require_open(&accounts.portfolio)?;

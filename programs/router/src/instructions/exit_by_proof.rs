@@ -1,4 +1,4 @@
-use crate::access::{fail, require_owner, require_top_level};
+use crate::access::{fail, require_direct, require_owner};
 use crate::booking::{belong_together, burn};
 use crate::exits::{claim_of, share};
 use crate::record::Stored;
@@ -95,7 +95,7 @@ fn forget(portfolio: &mut Portfolio, escrow: &mut Stored<Escrow>) {
 /// live were never booked: their money returns in full.
 #[inline(never)]
 pub fn run(ctx: &mut Context<ExitByProof>, proof: &[u8]) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     require_owner(&accounts.escrow.owner, &accounts.owner)?;

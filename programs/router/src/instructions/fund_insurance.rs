@@ -1,4 +1,4 @@
-use crate::access::{fail, require_top_level};
+use crate::access::{fail, require_direct};
 use crate::record::Stored;
 use crate::token;
 use anchor_lang::prelude::*;
@@ -32,7 +32,7 @@ pub struct FundInsurance {
 /// credit is what arrived in the vault.
 #[inline(never)]
 pub fn run(ctx: &mut Context<FundInsurance>, amount_atoms: u64) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.funder.address().as_array())?;
     let accounts = &mut ctx.accounts;
     if !key_eq(&accounts.ledger.mint, &accounts.vault.mint) {
         return Err(fail(RouterError::WrongMint));

@@ -1,4 +1,4 @@
-use crate::access::{fail, read_slab, require_active, require_top_level};
+use crate::access::{fail, read_slab, require_active, require_direct};
 use crate::booking::{add_deposit, belong_together};
 use crate::instructions::owners::{require_open, require_owner_or_delegate};
 use crate::record::Stored;
@@ -36,7 +36,7 @@ pub struct FundSlab {
 /// `slab.sync` credits the account by it. The vault's booked sum is unchanged.
 #[inline(never)]
 pub fn run(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let now = Slot::from_clock(Clock::get()?.slot);
     let accounts = &mut ctx.accounts;
     require_owner_or_delegate(&mut accounts.portfolio, &accounts.owner, now, amount_atoms)?;

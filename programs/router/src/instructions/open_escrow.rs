@@ -1,5 +1,5 @@
 use crate::access::{
-    create, fail, read_slab, require_active, require_owner, require_top_level, store,
+    create, fail, read_slab, require_active, require_direct, require_owner, store,
 };
 use crate::instructions::owners::require_open;
 use crate::record::Stored;
@@ -40,7 +40,7 @@ pub struct OpenEscrow {
 /// The trader is a session key: a wallet must never sign for a slab (rule X6).
 #[inline(never)]
 pub fn run(ctx: &mut Context<OpenEscrow>, trader: [u8; 32]) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     let owner = accounts.portfolio.owner;

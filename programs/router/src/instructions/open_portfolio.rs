@@ -1,4 +1,4 @@
-use crate::access::{create, require_top_level, store};
+use crate::access::{create, require_direct, store};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use bytemuck::Zeroable;
@@ -20,7 +20,7 @@ pub struct OpenPortfolio {
 
 #[inline(never)]
 pub fn run(ctx: &mut Context<OpenPortfolio>) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     let owner = *accounts.owner.address().as_array();
     let mut view = *accounts.portfolio.account();

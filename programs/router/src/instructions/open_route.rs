@@ -1,4 +1,4 @@
-use crate::access::{fail, require_top_level};
+use crate::access::{fail, require_direct};
 use crate::booking::bound_account;
 use crate::instructions::owners::{require_open, require_owner_or_delegate};
 use crate::leg::{self, Leg};
@@ -7,10 +7,12 @@ use anchor_lang::AccountView;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::key_eq;
 use flagstone_interface::router::{
     CAP_SLOTS_MAX, CAPS_PER_ESCROW, Cap, Escrow, Portfolio, RouterConfig, cap_state,
 };
 use flagstone_interface::slab::{PoolId, Reservation, item_at};
+use flagstone_margin::band;
 use flagstone_units::Slot;
 
 /// Accounts of `open_route`; five per leg follow, see [`Leg`].
@@ -69,7 +71,7 @@ struct Totals {
 
 #[inline(never)]
 pub fn run(ctx: &mut Context<OpenRoute>, route: &RouteArgs) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let slot = Slot::from_clock(Clock::get()?.slot);
     let accounts = ctx.remaining_accounts()?;
     let moved = route
@@ -131,6 +133,9 @@ fn open_leg(
     leg::require_ascending(previous, (*leg.slab_key(), terms.hold))?;
     leg.book(portfolio)?;
     let hold = *checked_hold(&leg, route, terms, slot)?;
+    if !key_eq(&portfolio.owner, ctx.accounts.owner.address().as_array()) {
+        require_band(&leg, &hold, portfolio.delegate_band_ppm)?;
+    }
     // What commit will trade at the least; the record keeps it until then.
     totals.lots += u64::from(hold.filled_lots);
     totals.notional_atoms = totals
@@ -177,6 +182,19 @@ fn checked_hold<'a>(
         Ok(hold)
     } else {
         Err(fail(RouterError::BadRoute))
+    }
+}
+
+/// A delegate's hold is no worse than the slab's mark by more than the owner's
+/// band (rule X9).
+#[inline(never)]
+fn require_band(leg: &Leg, hold: &Reservation, band_ppm: u32) -> Result<()> {
+    let buys = hold.side_state & 1 == 0;
+    let within = |mark| band::is_within(buys, hold.worst_ticks, mark, band_ppm);
+    if band::mark_ticks(leg.data()?, hold.instrument).is_some_and(within) {
+        Ok(())
+    } else {
+        Err(fail(RouterError::OutsideBand))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What only the owner of a portfolio decides.
 
-use crate::access::{fail, require_owner, require_top_level};
+use crate::access::{fail, require_direct, require_owner};
 use crate::record::Stored;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
@@ -8,7 +8,7 @@ use flagstone_interface::error::RouterError;
 use flagstone_interface::key_eq;
 use flagstone_interface::limits::{OutflowLimit, RECENT_WINDOW_SLOTS};
 use flagstone_interface::router::{Portfolio, portfolio_status};
-use flagstone_units::Slot;
+use flagstone_units::{PPM_ONE, Slot};
 
 /// Accounts of `set_delegate` and `close_portfolio`.
 #[derive(Accounts)]
@@ -21,23 +21,28 @@ pub struct OwnPortfolio {
 }
 
 /// A delegate may open routes and fund slabs where the owner has an escrow, up
-/// to an allowance per day, and never withdraw (rule X9). The zero key is none.
+/// to an allowance per day, at prices within a band around the mark, and never
+/// withdraw (rule X9). The zero key is none.
 #[inline(never)]
 pub fn set_delegate(
     ctx: &mut Context<OwnPortfolio>,
     delegate: [u8; 32],
     allowance_atoms: u64,
+    band_ppm: u32,
 ) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let now = Slot::from_clock(Clock::get()?.slot);
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     let dismissed = delegate == [0; 32];
-    let sound = OutflowLimit::is_sound(allowance_atoms, RECENT_WINDOW_SLOTS);
+    let sound = OutflowLimit::is_sound(allowance_atoms, RECENT_WINDOW_SLOTS)
+        && u64::from(band_ppm) <= PPM_ONE
+        && (band_ppm == 0 || !dismissed);
     if (allowance_atoms == 0) != dismissed || !sound {
         return Err(fail(RouterError::BadSetting));
     }
     accounts.portfolio.delegate = delegate;
+    accounts.portfolio.delegate_band_ppm = band_ppm;
     let allowance = &mut accounts.portfolio.allowance;
     allowance.set(now, allowance_atoms, RECENT_WINDOW_SLOTS);
     Ok(())
@@ -77,7 +82,7 @@ pub fn require_open(portfolio: &Portfolio) -> Result<()> {
 /// X2). No escrow of it may be bound to a slab account any more.
 #[inline(never)]
 pub fn close(ctx: &mut Context<OwnPortfolio>) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     let portfolio = &mut accounts.portfolio;

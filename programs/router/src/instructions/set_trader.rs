@@ -1,4 +1,4 @@
-use crate::access::{fail, require_owner, require_top_level};
+use crate::access::{fail, require_direct, require_owner};
 use crate::instructions::open_escrow::require_trader;
 use crate::record::Stored;
 use anchor_lang::prelude::*;
@@ -17,7 +17,7 @@ pub struct SetTrader {
 /// The slab takes the new key over on the next `sync`.
 #[inline(never)]
 pub fn run(ctx: &mut Context<SetTrader>, trader: [u8; 32]) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.escrow.owner, &accounts.owner)?;
     require_trader(&trader, &accounts.escrow.owner).map_err(fail)?;

@@ -1,4 +1,4 @@
-use crate::access::{fail, require_top_level};
+use crate::access::{fail, require_direct};
 use crate::booking::burn;
 use crate::leg::{self, Leg};
 use crate::record::Stored;
@@ -22,7 +22,7 @@ pub struct SettleRoute {
 /// a transaction it stands for the whole route having traded.
 #[inline(never)]
 pub fn run(ctx: &mut Context<SettleRoute>, route_id: u64) -> Result<()> {
-    require_top_level()?;
+    require_direct(&ctx.accounts.portfolio.owner)?;
     let slot = Slot::from_clock(Clock::get()?.slot);
     let accounts = ctx.remaining_accounts()?;
     let mut previous = ([0; 32], 0);

@@ -1,4 +1,4 @@
-use crate::access::{fail, require_owner, require_top_level};
+use crate::access::{fail, require_direct, require_owner};
 use crate::booking::add_deposit;
 use crate::instructions::begin_liquidation::Liquidation;
 use crate::record::Stored;
@@ -54,7 +54,7 @@ pub fn shift(ctx: &mut Context<Liquidation>) -> Result<()> {
 /// Replaces the owner's consent; what was moved under the last one is forgotten.
 #[inline(never)]
 pub fn set_liability_max(ctx: &mut Context<SetLiabilityMax>, amount_atoms: u64) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.escrow.owner, &accounts.owner)?;
     accounts.escrow.liability_max_atoms = amount_atoms;

@@ -1,4 +1,4 @@
-use crate::access::{fail, require_owner, require_top_level};
+use crate::access::{fail, require_direct, require_owner};
 use crate::record::Stored;
 use crate::token;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
@@ -35,7 +35,7 @@ pub struct Withdraw {
 
 #[inline(never)]
 pub fn run(ctx: &mut Context<Withdraw>, amount_atoms: u64) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     if accounts.portfolio.is_liquidating() {

@@ -1,4 +1,4 @@
-use crate::access::{current_slot, fail, require_top_level};
+use crate::access::{current_slot, fail, require_direct};
 use crate::instructions::{Trade, flag};
 use crate::log::{self, Record};
 use anchor_lang::prelude::*;
@@ -46,7 +46,7 @@ pub fn run(
     cancels: &[u8],
     places: &[u8],
 ) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.trader.address().as_array())?;
     let slot = current_slot()?;
     let cancels: &[Handle] =
         bytemuck::try_cast_slice(cancels).map_err(|_| fail(SlabError::BadQuantity))?;

@@ -1,4 +1,4 @@
-use crate::access::{SlabAccount, current_slot, fail, require_top_level};
+use crate::access::{SlabAccount, current_slot, fail, require_direct};
 use crate::instructions::{Crank, Trade};
 use crate::log;
 use anchor_lang::prelude::*;
@@ -17,7 +17,7 @@ pub fn cancel_all(
     side: u8,
     most: u8,
 ) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.trader.address().as_array())?;
     let which = Which {
         instrument: (instrument != ALL).then_some(instrument),
         side: match side {
@@ -37,7 +37,7 @@ pub fn cancel_all(
 
 #[inline(never)]
 pub fn set_dead_man(ctx: &mut Context<Trade>, account: u16, dead_man_slot: u32) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.trader.address().as_array())?;
     let slot = current_slot()?;
     let trader = ctx.accounts.trader.address().as_array();
     let mut slab = ctx.accounts.slab.open()?;

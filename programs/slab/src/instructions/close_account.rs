@@ -1,4 +1,4 @@
-use crate::access::{EscrowAccount, SlabAccount, current_slot, fail, require_top_level};
+use crate::access::{EscrowAccount, SlabAccount, current_slot, fail, require_direct};
 use crate::log;
 use anchor_lang::prelude::*;
 use flagstone_interface::event::{AccountClosed, Released};
@@ -21,7 +21,7 @@ pub fn run(ctx: &mut Context<CloseAccount>, account: u16) -> Result<()> {
     let slot = current_slot()?;
     let address = *ctx.accounts.slab.key();
     let signer = if ctx.accounts.trader.is_signer() {
-        require_top_level()?;
+        require_direct(ctx.accounts.trader.address().as_array())?;
         Some(ctx.accounts.trader.address().as_array())
     } else {
         None

@@ -1,4 +1,4 @@
-use crate::access::{EscrowAccount, SlabAccount, current_slot, fail, require_top_level};
+use crate::access::{EscrowAccount, SlabAccount, current_slot, fail, require_direct};
 use crate::log;
 use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
@@ -39,7 +39,7 @@ pub fn run(
     cap: u8,
     reveal: Option<RevealArgs>,
 ) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.trader.address().as_array())?;
     let slot = current_slot()?;
     let address = *ctx.accounts.slab.key();
     let trader = ctx.accounts.trader.address().as_array();

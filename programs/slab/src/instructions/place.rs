@@ -1,4 +1,4 @@
-use crate::access::{current_slot, fail, require_top_level};
+use crate::access::{current_slot, fail, require_direct};
 use crate::instructions::{Trade, flag};
 use crate::log::{self, Record};
 use anchor_lang::prelude::*;
@@ -37,7 +37,7 @@ pub struct PlaceArgs {
 
 #[inline(never)]
 pub fn run(ctx: &mut Context<Trade>, args: PlaceArgs) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.trader.address().as_array())?;
     let slot = current_slot()?;
     let order = decode(&args).map_err(fail)?;
     let trader = ctx.accounts.trader.address().as_array();

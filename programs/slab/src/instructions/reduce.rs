@@ -1,4 +1,4 @@
-use crate::access::{fail, require_top_level};
+use crate::access::{fail, require_direct};
 use crate::instructions::Trade;
 use crate::log;
 use anchor_lang::prelude::*;
@@ -13,7 +13,7 @@ pub fn run(
     generation: u32,
     lots: u32,
 ) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.trader.address().as_array())?;
     let trader = ctx.accounts.trader.address().as_array();
     let mut slab = ctx.accounts.slab.open()?;
     let reduced = slab

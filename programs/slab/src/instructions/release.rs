@@ -1,4 +1,4 @@
-use crate::access::{current_slot, fail, require_top_level};
+use crate::access::{current_slot, fail, require_direct};
 use crate::instructions::Trade;
 use crate::log;
 use anchor_lang::prelude::*;
@@ -6,7 +6,7 @@ use flagstone_interface::event::Released;
 
 #[inline(never)]
 pub fn run(ctx: &mut Context<Trade>, account: u16, amount_atoms: u64) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.trader.address().as_array())?;
     let slot = current_slot()?;
     let trader = ctx.accounts.trader.address().as_array();
     let mut slab = ctx.accounts.slab.open()?;

@@ -1,4 +1,4 @@
-use crate::access::{current_slot, fail, require_top_level};
+use crate::access::{current_slot, fail, require_direct};
 use crate::instructions::{PlaceArgs, Trade, place};
 use crate::log::{self, Record};
 use anchor_lang::prelude::*;
@@ -7,7 +7,7 @@ use flagstone_interface::event::Traded;
 
 #[inline(never)]
 pub fn run(ctx: &mut Context<Trade>, order: u32, generation: u32, args: PlaceArgs) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.trader.address().as_array())?;
     let slot = current_slot()?;
     let new = place::decode(&args).map_err(fail)?;
     let trader = ctx.accounts.trader.address().as_array();

@@ -1,4 +1,4 @@
-use crate::access::{current_slot, fail, require_top_level};
+use crate::access::{current_slot, fail, require_direct};
 use crate::instructions::Trade;
 use crate::log;
 use anchor_lang::prelude::*;
@@ -34,7 +34,7 @@ pub struct ReserveArgs {
 
 #[inline(never)]
 pub fn run(ctx: &mut Context<Trade>, args: ReserveArgs) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.trader.address().as_array())?;
     let slot = current_slot()?;
     let order = decode(&args).map_err(fail)?;
     let trader = ctx.accounts.trader.address().as_array();

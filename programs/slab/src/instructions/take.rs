@@ -1,4 +1,4 @@
-use crate::access::{current_slot, fail, require_top_level};
+use crate::access::{current_slot, fail, require_direct};
 use crate::instructions::{Trade, flag};
 use crate::log;
 use anchor_lang::prelude::*;
@@ -32,7 +32,7 @@ pub struct TakeArgs {
 
 #[inline(never)]
 pub fn run(ctx: &mut Context<Trade>, args: TakeArgs) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.trader.address().as_array())?;
     let slot = current_slot()?;
     let take = decode(&args).map_err(fail)?;
     let trader = ctx.accounts.trader.address().as_array();
