@@ -6,7 +6,7 @@ use solana_instruction::{AccountMeta, Instruction};
 
 /// Address of the program, as it declares it.
 pub const CPI_ROUTER: Address =
-    Address::from_str_const("51SmWwobqxYNnaJ2ftzRzjTq3wgBhu5EW1nbQeX6WsL");
+    Address::from_str_const("54jeZ746qoiudikFeTVqhvENDgr6FGwvdic9AC6qs6nr");
 
 /// Accounts that one batch can name.
 const ACCOUNTS_MAX: usize = 64;
@@ -59,7 +59,8 @@ pub fn batch(calls: &[Instruction]) -> Instruction {
             let derived = [owner(), trader()].contains(&meta.pubkey);
             let mut outer = meta.clone();
             outer.is_signer &= !derived;
-            let flags = SIGNER * u8::from(meta.is_signer) | WRITABLE * u8::from(meta.is_writable);
+            let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+            let flags = flag(meta.is_signer, SIGNER) | flag(meta.is_writable, WRITABLE);
             bytes.push(place_of(outer) | flags);
         }
         bytes.extend((call.data.len() as u16).to_le_bytes());

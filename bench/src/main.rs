@@ -5,7 +5,10 @@
 //! (`kernels`). Compute units are exact: the same binary and book always cost the
 //! same, so a change is a fact.
 
+#[allow(unreachable_pub, reason = "public in the end-to-end tests")]
+mod batch;
 mod book;
+mod called;
 mod host;
 mod kernels;
 mod liquidations;
@@ -37,7 +40,7 @@ enum Command {
         /// Prints a JSON array instead of a table.
         #[arg(long)]
         json: bool,
-        /// Fails when a median is more than 3 % above the committed baseline, or a kernel above its ceiling.
+        /// Fails when a median is more than 3 % above the committed baseline, or an operation above its budget.
         #[arg(long)]
         check: bool,
         /// Writes the committed baseline anew.

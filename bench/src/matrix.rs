@@ -35,6 +35,9 @@ pub(crate) struct Row {
     pub(crate) min: u64,
     /// Most compute units.
     pub(crate) max: u64,
+    /// What the specification allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) budget: Option<u64>,
 }
 
 /// Measures every operation that exists; the index kernels need the golden
@@ -285,6 +288,7 @@ pub(crate) fn row(op: &str, resting: u32, slab_bytes: u64, mut samples: Vec<u64>
         p50: samples[samples.len() / 2],
         min: samples[0],
         max: samples[samples.len() - 1],
+        budget: crate::report::budget(op),
     }
 }
 

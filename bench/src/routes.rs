@@ -1,6 +1,7 @@
 //! The money path: reserve, open, commit, settle on three full slabs.
 
 use crate::book::{self, LOTS, MARK};
+use crate::called;
 use crate::matrix::{Row, SAMPLES, row, shown};
 use anyhow::{Context, Result, anyhow};
 use flagstone_sdk::embedded::{Exchange, Member, Seat, Session};
@@ -18,7 +19,8 @@ use std::path::Path;
 /// Legs of the measured route.
 const LEGS: usize = 3;
 /// Money of the measured trader, at the Router.
-const FUNDS: u64 = 1 << 45;
+pub(crate) const FUNDS: u64 = 1 << 45;
+
 /// Measures the operations of the money path on books of `resting` orders.
 pub(crate) fn measure(programs: &Path, resting: u32) -> Result<Vec<Row>> {
     let mut bench = Routes::new(programs, resting)?;
@@ -37,13 +39,17 @@ pub(crate) fn measure(programs: &Path, resting: u32) -> Result<Vec<Row>> {
     rows.push(bench.row("route_3_total", total));
     let withdrawals = bench.withdrawals()?;
     rows.push(bench.row("withdraw", withdrawals));
+    let called = called::measure(&mut bench, programs)?;
+    rows.push(bench.row("route_3_by_cpi", called.measured));
+    rows.push(bench.row("route_3_cpi_rule", vec![called.rule]));
     Ok(rows)
 }
 
-struct Routes {
-    exchange: Exchange,
+pub(crate) struct Routes {
+    pub(crate) exchange: Exchange,
     trader: Member,
-    seats: Vec<Seat>,
+    /// The trader's accounts.
+    pub(crate) seats: Vec<Seat>,
     resting: u32,
 }
 
@@ -84,7 +90,7 @@ impl Routes {
         let (mut reserves, mut commits, mut settles) = (Vec::new(), Vec::new(), Vec::new());
         let seat = self.seats[0];
         for sample in 0..SAMPLES {
-            let before = self.snapshot(&[seat])?;
+            let before = self.snapshot(&self.trader.wallet.pubkey(), &[seat])?;
             let route = self.route(&[seat], sample, slices)?;
             reserves.push(self.send(&route.reserve(), false)?);
             self.send(&[route.open()], true)?;
@@ -109,7 +115,7 @@ impl Routes {
             .create_lookup_table(&addresses)
             .map_err(shown)?;
         for sample in 0..SAMPLES {
-            let before = self.snapshot(&seats)?;
+            let before = self.snapshot(&self.trader.wallet.pubkey(), &seats)?;
             let route = self.route(&seats, sample, 1)?;
             self.send(&route.reserve(), false)?;
             opens.push(self.send(&[route.open()], true)?);
@@ -147,8 +153,21 @@ impl Routes {
         Ok(samples)
     }
 
-    /// A route that captures `slices` orders on each slab, within its slot.
+    /// The trader's route.
     fn route(&self, seats: &[Seat], sample: u32, slices: u32) -> Result<Route> {
+        let keys = (self.trader.wallet.pubkey(), self.trader.trader.pubkey());
+        self.route_by(keys, seats, sample, slices)
+    }
+
+    /// A route of `owner`, traded by the session key `trader`, that captures
+    /// `slices` orders on each slab, within its slot.
+    pub(crate) fn route_by(
+        &self,
+        (owner, trader): (Address, Address),
+        seats: &[Seat],
+        sample: u32,
+        slices: u32,
+    ) -> Result<Route> {
         let side = if sample.is_multiple_of(2) {
             Side::Bid
         } else {
@@ -181,8 +200,6 @@ impl Routes {
                 max_charge_atoms: FUNDS / 8,
             });
         }
-        let owner = self.trader.wallet.pubkey();
-        let trader = self.trader.trader.pubkey();
         let mint = self.exchange.mint;
         Ok(Route::new(
             owner,
@@ -214,9 +231,13 @@ impl Routes {
     }
 
     /// Every account that a route changes.
-    fn snapshot(&self, seats: &[Seat]) -> Result<Vec<(Address, solana_account::Account)>> {
+    pub(crate) fn snapshot(
+        &self,
+        owner: &Address,
+        seats: &[Seat],
+    ) -> Result<Vec<(Address, solana_account::Account)>> {
         let mint = &self.exchange.mint;
-        let mut keys = vec![address::portfolio(&self.trader.wallet.pubkey())];
+        let mut keys = vec![address::portfolio(owner)];
         for seat in seats {
             keys.extend([
                 seat.slab,
@@ -230,7 +251,10 @@ impl Routes {
             .collect()
     }
 
-    fn restore(&mut self, accounts: Vec<(Address, solana_account::Account)>) -> Result<()> {
+    pub(crate) fn restore(
+        &mut self,
+        accounts: Vec<(Address, solana_account::Account)>,
+    ) -> Result<()> {
         for (key, account) in accounts {
             let set = self.exchange.session.svm.set_account(key, account);
             set.map_err(|error| anyhow!("{error:?}"))?;

@@ -23,6 +23,7 @@ pub(crate) fn test(rest: &Rest) -> Result<()> {
     for program in test_programs()? {
         build(&["--program", &program])?;
     }
+    build(&["--program", "cpi-router"])?;
     // The lowering is compared with the host in both versions of the format.
     build(&["--program", "lowering", "--arch", "v0"])?;
     let mut arguments = vec!["test", "--workspace"];

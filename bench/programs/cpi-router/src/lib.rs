@@ -15,7 +15,7 @@ use anchor_lang::pinocchio::cpi::{Seed, Signer, invoke_signed_with_slice};
 use anchor_lang::pinocchio::instruction::{InstructionAccount, InstructionView};
 use anchor_lang::prelude::*;
 
-declare_id!("51SmwWwobqxYNnaJ2ftzRzjTq3wgBhu5EW1nbQeX6WsL");
+declare_id!("54jeZ746qoiudikFeTVqhvENDgr6FGwvdic9AC6qs6nr");
 
 /// Lower bits of a role: which account.
 const INDEX: u8 = 63;
