@@ -12,6 +12,7 @@ use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::debit::Bounds;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::Booked;
 use flagstone_interface::router::{
     CAPS_PER_ESCROW, Escrow, Portfolio, SlabEntry, SlabLedger, cap_state,
 };
@@ -25,7 +26,8 @@ pub struct Due {
     /// Charge of each live capability whose hold was committed.
     charges: [Option<u64>; CAPS_PER_ESCROW],
     charged: u64,
-    released: u64,
+    /// Released and not paid yet.
+    pub released: u64,
 }
 
 /// Why nothing can be booked.
@@ -130,16 +132,18 @@ pub fn inspect(data: &[u8], key: &Key, escrow: &Escrow) -> core::result::Result<
 
 /// Books what is due: charges become backing, what is left of a spent
 /// capability becomes portfolio cash again, releases are paid from backing as
-/// far as it goes and the slab's limit allows; the rest stays owed.
+/// far as it goes and the slab's limit allows; the rest stays owed. Returns what
+/// was booked.
 #[inline(never)]
 pub fn apply(
     due: &Due,
     escrow: &mut Escrow,
     ledger: &mut SlabLedger,
     portfolio: &mut Portfolio,
-) -> Result<()> {
+) -> Result<Booked> {
     let overflow = fail(RouterError::AmountOverflow);
     let principal = escrow.principal_atoms();
+    let mut returned = 0u64;
     for (cap, charge) in escrow.caps.iter_mut().zip(due.charges) {
         let Some(charge) = charge else { continue };
         let rest = cap
@@ -154,6 +158,8 @@ pub fn apply(
             .cash_atoms
             .checked_add(rest)
             .ok_or(overflow.clone())?;
+        // Part of the cash, so it fits.
+        returned = returned.wrapping_add(rest);
         cap.remaining_atoms = 0;
         cap.state = cap_state::BURNED;
     }
@@ -172,7 +178,11 @@ pub fn apply(
         .ok_or(overflow.clone())?;
     portfolio.cash_atoms = portfolio.cash_atoms.checked_add(paid).ok_or(overflow)?;
     note_principal(ledger, principal, escrow);
-    Ok(())
+    Ok(Booked {
+        charged_atoms: due.charged,
+        returned_atoms: returned,
+        released_atoms: paid,
+    })
 }
 
 /// Keeps the sum of principals when one of them changed.
@@ -181,8 +191,9 @@ pub fn note_principal(ledger: &mut SlabLedger, before: u64, escrow: &Escrow) {
     ledger.principal_total_atoms = others.saturating_add(escrow.principal_atoms());
 }
 
-/// Returns what a live capability has left to the portfolio and burns it.
-pub fn burn(escrow: &mut Escrow, index: usize, portfolio: &mut Portfolio) -> Result<()> {
+/// Gives what a live capability has left back to the portfolio and burns it.
+/// Returns how much that was.
+pub fn burn(escrow: &mut Escrow, index: usize, portfolio: &mut Portfolio) -> Result<u64> {
     let overflow = fail(RouterError::AmountOverflow);
     let cap = escrow.caps.get_mut(index).ok_or(fail(RouterError::NoCap))?;
     let rest = cap.remaining_atoms;
@@ -193,7 +204,7 @@ pub fn burn(escrow: &mut Escrow, index: usize, portfolio: &mut Portfolio) -> Res
     portfolio.cash_atoms = portfolio.cash_atoms.checked_add(rest).ok_or(overflow)?;
     cap.remaining_atoms = 0;
     cap.state = cap_state::BURNED;
-    Ok(())
+    Ok(rest)
 }
 
 /// Most that one escrow may ever fund: below the cash that a slab credits, so

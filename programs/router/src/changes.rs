@@ -20,6 +20,7 @@ use anchor_lang::AnchorAccount;
 use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::quarantine_reason;
 use flagstone_interface::governance::{DELAY_SLOTS_MAX, kind};
 use flagstone_interface::limits::OutflowLimit;
 use flagstone_interface::router::{RouterConfig, SlabEntry, SlabLedger, Vault, slab_status};
@@ -155,7 +156,7 @@ fn set_slab_status(now: Slot, mut fields: Fields<'_>, rest: &[AccountView]) -> R
         }
         (slab_status::QUARANTINED, _) => Err(bad()),
         (_, slab_status::QUARANTINED) => {
-            quarantine(&mut entry, &mut ledger, now);
+            quarantine(&mut entry, &mut ledger, now, quarantine_reason::PROPOSAL);
             Ok(())
         }
         _ => Err(bad()),
@@ -193,7 +194,7 @@ fn instrument(
     if !key_eq(&slab_entry.slab, &slab) {
         return Err(bad());
     }
-    register_instrument::register(payer, config, &slab, entry, now, &args)
+    register_instrument::register(payer, config, &slab, entry, now, &args).map(drop)
 }
 
 /// The limit itself lies behind the delay (rule X8).

@@ -5,16 +5,19 @@
 //! the Router itself knows of their principal. Numerator and denominator are
 //! frozen, so that nobody gains by being first.
 
+use crate::log;
+use flagstone_interface::event::router::SlabQuarantined;
 use flagstone_interface::root::Leaf;
 use flagstone_interface::router::{
     CopiedRoot, Escrow, ExitTerms, ROOT_AGE_SLOTS, SlabEntry, SlabLedger, exit_mode, slab_status,
 };
 use flagstone_units::Slot;
 
-/// Quarantines a slab and freezes how its users leave.
+/// Quarantines a slab for one of the `quarantine_reason`s, freezes how its users
+/// leave, and tells it.
 #[cold]
 #[inline(never)]
-pub fn quarantine(entry: &mut SlabEntry, ledger: &mut SlabLedger, now: Slot) {
+pub fn quarantine(entry: &mut SlabEntry, ledger: &mut SlabLedger, now: Slot, reason: u8) {
     entry.status = slab_status::QUARANTINED;
     let backing = ledger.backing_atoms;
     let aged = |root: &&CopiedRoot| {
@@ -49,6 +52,16 @@ pub fn quarantine(entry: &mut SlabEntry, ledger: &mut SlabLedger, now: Slot) {
             ..ExitTerms::default()
         },
     };
+    let terms = &ledger.exit;
+    log::write(&SlabQuarantined {
+        tag: SlabQuarantined::TAG,
+        slab: entry.slab,
+        reason,
+        mode: terms.mode as u8,
+        numerator_atoms: terms.numerator_atoms,
+        denominator_atoms: terms.denominator_atoms,
+        root_slot: terms.root_slot.0,
+    });
 }
 
 /// What an escrow may claim under its leaf: the equity there, and what has come

@@ -8,6 +8,7 @@ use anchor_lang::AnchorAccount;
 use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::Booked;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger};
 
 /// Accounts of one leg, in the order in which they are listed.
@@ -69,7 +70,7 @@ impl Leg {
     ///
     /// Evidence against the slab is an error here: it undoes the transaction,
     /// and only a settle of its own may record it.
-    pub fn book(&mut self, portfolio: &mut Portfolio) -> Result<()> {
+    pub fn book(&mut self, portfolio: &mut Portfolio) -> Result<Booked> {
         let key = *self.escrow.key();
         let due: Due = booking::inspect(self.data()?, &key, &self.escrow)?;
         booking::apply(&due, &mut self.escrow, &mut self.ledger, portfolio)

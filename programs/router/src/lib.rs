@@ -19,6 +19,7 @@ mod changes;
 mod exits;
 mod instructions;
 mod leg;
+mod log;
 mod nonce;
 mod programs;
 mod record;

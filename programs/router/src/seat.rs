@@ -7,6 +7,7 @@ use crate::version;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::Booked;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger};
 use flagstone_interface::slab::SlabAccount;
 use flagstone_margin::Reading;
@@ -37,7 +38,7 @@ impl Seat {
     /// one on record, and books what the slab account owes and is owed (rules
     /// X3 and X5). Nothing is booked when anything is wrong.
     #[inline(never)]
-    pub fn book(&mut self) -> Result<()> {
+    pub fn book(&mut self) -> Result<Booked> {
         if !booking::belong_together(&self.entry, &self.portfolio, &self.escrow, &self.ledger) {
             return Err(fail(RouterError::WrongSlab));
         }
@@ -60,12 +61,15 @@ impl Seat {
         Ok((data, account))
     }
 
-    /// Books, and reads what the account shows in `slot`.
+    /// Books, and reads what the account shows in `slot`. Returns that, and what
+    /// was booked.
     #[inline(never)]
-    pub fn read(&mut self, slot: Slot) -> Result<Reading> {
-        self.book()?;
+    pub fn read(&mut self, slot: Slot) -> Result<(Reading, Booked)> {
+        let booked = self.book()?;
         let (data, account) = self.account()?;
-        Reading::of(data, account, &self.escrow, slot).map_err(|_| fail(RouterError::Unreadable))
+        let reading = Reading::of(data, account, &self.escrow, slot);
+        let reading = reading.map_err(|_| fail(RouterError::Unreadable))?;
+        Ok((reading, booked))
     }
 }
 

@@ -1,8 +1,10 @@
 use crate::access::{fail, require_setup, require_top_level};
+use crate::log;
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::SlabAttested;
 use flagstone_interface::key_eq;
 use flagstone_interface::router::{RouterConfig, SlabEntry, slab_status};
 
@@ -44,5 +46,11 @@ pub fn run(ctx: &mut Context<AttestSlab>) -> Result<()> {
     accounts.entry.deploy_slot = deployment.slot;
     accounts.entry.upgrade_authority = deployment.authority;
     accounts.entry.status = slab_status::ACTIVE;
+    log::write(&SlabAttested {
+        tag: SlabAttested::TAG,
+        slab: accounts.entry.slab,
+        deploy_slot: deployment.slot,
+        authority: deployment.authority,
+    });
     Ok(())
 }

@@ -1,8 +1,10 @@
 use crate::access::fail;
+use crate::log;
 // All of it: the nested accounts bring generated modules along.
 use crate::seat::*;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::LiquidationBegun;
 use flagstone_interface::router::{Escrow, Portfolio, portfolio_status};
 use flagstone_margin::Reading;
 use flagstone_margin::times::{GRACE_SLOTS, RETURN_SLOTS};
@@ -23,7 +25,7 @@ pub struct Liquidation {
 pub fn run(ctx: &mut Context<Liquidation>) -> Result<()> {
     let slot = current_slot()?;
     let seat = &mut ctx.accounts.seat.0;
-    let reading = seat.read(slot)?;
+    let (reading, booked) = seat.read(slot)?;
     if seat.escrow.frozen != 0 {
         return Err(fail(RouterError::Liquidating));
     }
@@ -45,6 +47,17 @@ pub fn run(ctx: &mut Context<Liquidation>) -> Result<()> {
         portfolio.grace_until = grace_until;
     }
     portfolio.frozen_count = portfolio.frozen_count.checked_add(1).ok_or(overflow)?;
+    log::write(&LiquidationBegun {
+        tag: LiquidationBegun::TAG,
+        escrow: *seat.escrow.key(),
+        slab: seat.entry.slab,
+        episode: seat.portfolio.episode,
+        grace_until: grace_until.0,
+        equity_atoms: reading.health.equity_atoms,
+        maintenance_atoms: reading.health.maintenance_atoms,
+        booked,
+        cash_atoms: seat.portfolio.cash_atoms,
+    });
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 use crate::access::{fail, read_slab, require_active, require_direct, require_owner};
+use crate::log;
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::EscrowBound;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry};
 use flagstone_interface::slab::{PoolId, SlabAccount, SlabHeader, item_at, next_generation};
 use flagstone_interface::{Record, key_eq};
@@ -74,6 +76,12 @@ pub fn run(ctx: &mut Context<BindEscrow>) -> Result<()> {
     accounts.escrow.bound_slot = Slot(now.0.saturating_add(after_root));
     accounts.escrow.bound_account = next;
     accounts.escrow.bound_generation = next_generation(account.generation);
+    log::write(&EscrowBound {
+        tag: EscrowBound::TAG,
+        escrow: key,
+        account: next,
+        generation: accounts.escrow.bound_generation,
+    });
     Ok(())
 }
 

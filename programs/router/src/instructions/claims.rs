@@ -6,12 +6,14 @@
 //! cannot be paid passes, and anyone may send what moves it.
 
 use crate::access::{fail, require_direct, require_owner, require_top_level};
+use crate::log;
 use crate::record::Stored;
 use crate::token;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::Token;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::{ClaimCancelled, ClaimPaid, ClaimQueued};
 use flagstone_interface::key_eq;
 use flagstone_interface::router::{CLAIMS_WAITING_MAX, Portfolio, RouterConfig, Vault};
 use flagstone_units::Slot;
@@ -73,6 +75,14 @@ pub fn claim(ctx: &mut Context<ClaimWithdrawal>, amount_atoms: u64) -> Result<()
     portfolio.claim_atoms = amount_atoms;
     portfolio.claim_serial = vault.claims_total;
     portfolio.claim_destination = destination;
+    log::write(&ClaimQueued {
+        tag: ClaimQueued::TAG,
+        portfolio: *portfolio.key(),
+        serial: portfolio.claim_serial,
+        amount_atoms,
+        cash_atoms: portfolio.cash_atoms,
+        claims_atoms: vault.claims_atoms,
+    });
     Ok(())
 }
 
@@ -112,14 +122,15 @@ pub fn pay(ctx: &mut Context<PayClaim>) -> Result<()> {
         return Err(fail(RouterError::WrongRecord));
     }
     let destination = accounts.destination.address().as_array();
-    let next = portfolio.claim_serial == vault.claims_done + 1
-        && key_eq(&portfolio.claim_destination, destination);
+    let serial = portfolio.claim_serial;
+    let next = serial == vault.claims_done + 1 && key_eq(&portfolio.claim_destination, destination);
     if !next {
         return Err(fail(RouterError::BadClaim));
     }
     if !token::may_receive(&accounts.destination, &vault.mint) {
-        undo(portfolio, vault)?;
+        let returned = undo(portfolio, vault)?;
         pass(portfolio, vault);
+        tell_paid(portfolio, vault, serial, 0, returned);
         return Ok(());
     }
     let waiting = portfolio.claim_atoms;
@@ -144,6 +155,7 @@ pub fn pay(ctx: &mut Context<PayClaim>) -> Result<()> {
         pass(portfolio, vault);
     }
     if paid == 0 {
+        tell_paid(portfolio, vault, serial, 0, 0);
         return Ok(());
     }
     vault.booked_atoms = vault
@@ -157,7 +169,28 @@ pub fn pay(ctx: &mut Context<PayClaim>) -> Result<()> {
         accounts.authority.account(),
         accounts.destination.account(),
         paid,
-    )
+    )?;
+    tell_paid(portfolio, vault, serial, paid, 0);
+    Ok(())
+}
+
+fn tell_paid(
+    portfolio: &Stored<Portfolio>,
+    vault: &Vault,
+    serial: u64,
+    amount_atoms: u64,
+    returned_atoms: u64,
+) {
+    log::write(&ClaimPaid {
+        tag: ClaimPaid::TAG,
+        portfolio: *portfolio.key(),
+        serial,
+        amount_atoms,
+        returned_atoms,
+        left_atoms: portfolio.claim_atoms,
+        claims_atoms: vault.claims_atoms,
+        booked_atoms: vault.booked_atoms,
+    });
 }
 
 /// Accounts of `cancel_claim`.
@@ -183,11 +216,20 @@ pub fn cancel(ctx: &mut Context<CancelClaim>) -> Result<()> {
     if accounts.portfolio.claim_atoms == 0 {
         return Err(fail(RouterError::BadClaim));
     }
-    undo(&mut accounts.portfolio, &mut accounts.vault)
+    let amount_atoms = undo(&mut accounts.portfolio, &mut accounts.vault)?;
+    log::write(&ClaimCancelled {
+        tag: ClaimCancelled::TAG,
+        portfolio: *accounts.portfolio.key(),
+        serial: accounts.portfolio.claim_serial,
+        amount_atoms,
+        cash_atoms: accounts.portfolio.cash_atoms,
+        claims_atoms: accounts.vault.claims_atoms,
+    });
+    Ok(())
 }
 
-/// Turns what is left of a claim back into cash.
-fn undo(portfolio: &mut Portfolio, vault: &mut Vault) -> Result<()> {
+/// Turns what is left of a claim back into cash. Returns how much that was.
+fn undo(portfolio: &mut Portfolio, vault: &mut Vault) -> Result<u64> {
     let overflow = fail(RouterError::AmountOverflow);
     let atoms = portfolio.claim_atoms;
     portfolio.cash_atoms = portfolio
@@ -196,7 +238,7 @@ fn undo(portfolio: &mut Portfolio, vault: &mut Vault) -> Result<()> {
         .ok_or(overflow.clone())?;
     vault.claims_atoms = vault.claims_atoms.checked_sub(atoms).ok_or(overflow)?;
     portfolio.claim_atoms = 0;
-    Ok(())
+    Ok(atoms)
 }
 
 /// The next claim's turn.

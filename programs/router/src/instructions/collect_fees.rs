@@ -1,8 +1,10 @@
 use crate::access::{fail, read_slab};
+use crate::log;
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::FeesCollected;
 use flagstone_interface::router::{SlabEntry, SlabLedger};
 use flagstone_interface::slab::{SlabHeader, WideTotal};
 use flagstone_interface::{Record, key_eq};
@@ -49,10 +51,19 @@ pub fn run(ctx: &mut Context<CollectFees>) -> Result<()> {
     }
     let overflow = fail(RouterError::AmountOverflow);
     let insurance = ledger.insurance_atoms.checked_add(due);
-    let fees = ledger.fees_atoms.checked_add(fees);
+    let total = ledger.fees_atoms.checked_add(fees);
     ledger.insurance_atoms = insurance.ok_or(overflow.clone())?;
-    ledger.fees_atoms = fees.ok_or(overflow)?;
+    ledger.fees_atoms = total.ok_or(overflow)?;
     ledger.backing_atoms = backing;
+    log::write(&FeesCollected {
+        tag: FeesCollected::TAG,
+        slab: ledger.slab,
+        insured_atoms: due,
+        collected_atoms: fees,
+        insurance_atoms: ledger.insurance_atoms,
+        fees_atoms: ledger.fees_atoms,
+        backing_atoms: backing,
+    });
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 use crate::access::fail;
 use crate::instructions::begin_liquidation::Liquidation;
+use crate::log;
 use crate::seat::current_slot;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::DebtCovered;
 use flagstone_margin::cover::{day, payable_atoms};
 
 /// Permissionless. Pays the debt of an account that has nothing else left, as
@@ -13,7 +15,8 @@ use flagstone_margin::cover::{day, payable_atoms};
 pub fn run(ctx: &mut Context<Liquidation>) -> Result<()> {
     let slot = current_slot()?;
     let seat = &mut ctx.accounts.seat.0;
-    let debt = seat.read(slot)?.debt_atoms();
+    let (reading, booked) = seat.read(slot)?;
+    let debt = reading.debt_atoms();
     let (episode, today) = (seat.portfolio.episode, day(slot));
     let (escrow, ledger) = (&mut seat.escrow, &mut seat.ledger);
     let amount = debt.min(payable_atoms(ledger, escrow, episode, slot));
@@ -38,5 +41,16 @@ pub fn run(ctx: &mut Context<Liquidation>) -> Result<()> {
     ledger.backing_atoms = backing.ok_or(overflow.clone())?;
     escrow.covered_total_atoms = covered.ok_or(overflow)?;
     ledger.covered_total.add(amount);
+    log::write(&DebtCovered {
+        tag: DebtCovered::TAG,
+        escrow: *escrow.key(),
+        slab: ledger.slab,
+        amount_atoms: amount,
+        debt_atoms: debt,
+        insurance_atoms: ledger.insurance_atoms,
+        backing_atoms: ledger.backing_atoms,
+        booked,
+        cash_atoms: seat.portfolio.cash_atoms,
+    });
     Ok(())
 }

@@ -1,11 +1,13 @@
 use crate::access::{fail, require_direct, require_owner};
 use crate::instructions::owners::require_open;
+use crate::log;
 use crate::record::Stored;
 use crate::token;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::Token;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::Deposited;
 use flagstone_interface::router::{Portfolio, Vault};
 use flagstone_units::Slot;
 
@@ -62,5 +64,12 @@ pub fn run(ctx: &mut Context<Deposit>, amount_atoms: u64) -> Result<()> {
         .recent
         .add(Slot::from_clock(Clock::get()?.slot), arrived);
     accounts.vault.booked_atoms = booked;
+    log::write(&Deposited {
+        tag: Deposited::TAG,
+        portfolio: *accounts.portfolio.key(),
+        amount_atoms: arrived,
+        cash_atoms: cash,
+        booked_atoms: booked,
+    });
     Ok(())
 }

@@ -1,9 +1,11 @@
 use crate::access::{derive, fail};
 use crate::instructions::issue_ticket::find;
+use crate::log;
 // All of it: the nested accounts bring generated modules along.
 use crate::seat::*;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::LiquidationEnded;
 use flagstone_interface::router::{portfolio_status, seeds};
 
 /// Accounts of `end_liquidation`.
@@ -24,7 +26,7 @@ pub fn run(ctx: &mut Context<EndLiquidation>) -> Result<()> {
     let slot = current_slot()?;
     let accounts = &mut ctx.accounts;
     let seat = &mut accounts.seat.0;
-    let reading = seat.read(slot)?;
+    let (reading, booked) = seat.read(slot)?;
     if seat.escrow.frozen == 0 {
         return Err(fail(RouterError::NoTicketDue));
     }
@@ -44,5 +46,15 @@ pub fn run(ctx: &mut Context<EndLiquidation>) -> Result<()> {
     if portfolio.frozen_count == 0 {
         portfolio.status = portfolio_status::OPEN;
     }
+    log::write(&LiquidationEnded {
+        tag: LiquidationEnded::TAG,
+        escrow: key,
+        slab: seat.entry.slab,
+        episode: portfolio.episode,
+        frozen_count: portfolio.frozen_count,
+        equity_atoms: reading.health.equity_atoms,
+        booked,
+        cash_atoms: portfolio.cash_atoms,
+    });
     Ok(())
 }

@@ -1,9 +1,11 @@
 use crate::access::{fail, require_direct, require_owner};
 use crate::booking::{belong_together, burn};
 use crate::exits::{claim_of, share};
+use crate::log;
 use crate::record::Stored;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::ExitedByProof;
 use flagstone_interface::key_eq;
 use flagstone_interface::root::{Hash, Leaf, PROOF_HASHES_MAX, Proof};
 use flagstone_interface::router::{
@@ -120,12 +122,25 @@ pub fn run(ctx: &mut Context<ExitByProof>, proof: &[u8]) -> Result<()> {
         .cash_atoms
         .checked_add(paid)
         .ok_or(fail(RouterError::AmountOverflow))?;
+    let mut returned = 0u64;
     for index in 0..CAPS_PER_ESCROW {
         if accounts.escrow.caps[index].state == cap_state::LIVE {
-            burn(&mut accounts.escrow, index, &mut accounts.portfolio)?;
+            let rest = burn(&mut accounts.escrow, index, &mut accounts.portfolio)?;
+            // Part of the cash, so the sum fits.
+            returned = returned.wrapping_add(rest);
         }
     }
     accounts.escrow.state = escrow_state::EXITED;
     forget(&mut accounts.portfolio, &mut accounts.escrow);
+    log::write(&ExitedByProof {
+        tag: ExitedByProof::TAG,
+        escrow: *accounts.escrow.key(),
+        slab: accounts.entry.slab,
+        claim_atoms: claim,
+        paid_atoms: paid,
+        returned_atoms: returned,
+        cash_atoms: accounts.portfolio.cash_atoms,
+        backing_atoms: accounts.ledger.backing_atoms,
+    });
     Ok(())
 }

@@ -1,9 +1,11 @@
 use crate::access::{fail, require_direct};
+use crate::log;
 use crate::record::Stored;
 use crate::token;
 use anchor_lang::prelude::*;
 use anchor_lang::programs::Token;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::InsuranceFunded;
 use flagstone_interface::key_eq;
 use flagstone_interface::router::{SlabLedger, Vault};
 
@@ -52,5 +54,12 @@ pub fn run(ctx: &mut Context<FundInsurance>, amount_atoms: u64) -> Result<()> {
     ledger.insurance_atoms = insurance.ok_or(overflow.clone())?;
     ledger.insurance_funded_total_atoms = total.ok_or(overflow.clone())?;
     accounts.vault.booked_atoms = booked.ok_or(overflow)?;
+    log::write(&InsuranceFunded {
+        tag: InsuranceFunded::TAG,
+        slab: ledger.slab,
+        amount_atoms: arrived,
+        insurance_atoms: ledger.insurance_atoms,
+        booked_atoms: accounts.vault.booked_atoms,
+    });
     Ok(())
 }

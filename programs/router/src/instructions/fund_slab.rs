@@ -1,11 +1,13 @@
 use crate::access::{fail, read_slab, require_active, require_direct};
 use crate::booking::{add_deposit, belong_together};
 use crate::instructions::owners::{require_open, require_owner_or_delegate};
+use crate::log;
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::SlabFunded;
 use flagstone_interface::key_eq;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger};
 use flagstone_units::Slot;
@@ -71,5 +73,14 @@ pub fn run(ctx: &mut Context<FundSlab>, amount_atoms: u64) -> Result<()> {
         &mut accounts.portfolio,
         &mut accounts.escrow,
         &mut accounts.ledger,
-    )
+    )?;
+    log::write(&SlabFunded {
+        tag: SlabFunded::TAG,
+        escrow: *accounts.escrow.key(),
+        amount_atoms,
+        cash_atoms: accounts.portfolio.cash_atoms,
+        deposited_total_atoms: accounts.escrow.deposited_total_atoms,
+        backing_atoms: accounts.ledger.backing_atoms,
+    });
+    Ok(())
 }

@@ -1,4 +1,5 @@
 use crate::access::{create, derive, fail, require_top_level, store};
+use crate::log;
 use crate::programs::finished_hash;
 use crate::record::Stored;
 use crate::version::{self, Deployment};
@@ -7,6 +8,7 @@ use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use bytemuck::Zeroable;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::{ProgramConfirmed, ProgramHashed};
 use flagstone_interface::governance::{HASH_CHUNK_BYTES, ProgramHash};
 use flagstone_interface::router::{SlabEntry, seeds, slab_status};
 use flagstone_interface::{Record, key_eq};
@@ -63,6 +65,13 @@ pub fn hash(ctx: &mut Context<HashProgram>, chunks: u8) -> Result<()> {
     if record.chunk as usize * HASH_CHUNK_BYTES >= code.len() {
         record.done = 1;
     }
+    log::write(&ProgramHashed {
+        tag: ProgramHashed::TAG,
+        program_data: data_key,
+        deploy_slot: deployment.slot,
+        chunks: record.chunk,
+        done: record.done,
+    });
     Ok(())
 }
 
@@ -128,5 +137,12 @@ pub fn confirm(ctx: &mut Context<ConfirmProgram>) -> Result<()> {
     if entry.status == slab_status::SUSPENDED && known {
         entry.status = slab_status::ACTIVE;
     }
+    log::write(&ProgramConfirmed {
+        tag: ProgramConfirmed::TAG,
+        slab: entry.slab,
+        hash,
+        deploy_slot: deployment.slot,
+        status: entry.status,
+    });
     Ok(())
 }

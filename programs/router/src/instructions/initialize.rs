@@ -1,10 +1,12 @@
 use crate::access::{allocate, create, derive, fail, require_top_level, store};
+use crate::log;
 use crate::token;
 use crate::version;
 use anchor_lang::prelude::*;
 use anchor_lang::programs::{System, Token};
 use bytemuck::Zeroable;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::RouterInitialized;
 use flagstone_interface::router::{RouterConfig, Vault, seeds};
 use flagstone_interface::{Record, key_eq};
 use pinocchio_token::instructions::InitializeAccount3;
@@ -105,5 +107,13 @@ pub fn run(
         tokens,
         ..Vault::zeroed()
     };
-    store(&mut view, &vault)
+    store(&mut view, &vault)?;
+    log::write(&RouterInitialized {
+        tag: RouterInitialized::TAG,
+        admin,
+        mint,
+        instrument_delay_slots,
+        terms_delay_slots_min,
+    });
+    Ok(())
 }

@@ -1,4 +1,5 @@
 use crate::access::{create, fail, store};
+use crate::log;
 use crate::record::Stored;
 // All of it: the nested accounts bring generated modules along.
 use crate::seat::*;
@@ -8,6 +9,7 @@ use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use bytemuck::Zeroable;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::{Booked, TicketIssued};
 use flagstone_interface::router::{Ticket, seeds};
 use flagstone_interface::{Record, key_eq};
 use flagstone_margin::times::{DELEVERAGE_SLOTS, TICKET_SLOTS};
@@ -40,7 +42,7 @@ pub fn run(ctx: &mut Context<IssueTicket>) -> Result<()> {
     let slot = current_slot()?;
     let accounts = &mut ctx.accounts;
     let seat = &mut accounts.seat.0;
-    let reading = seat.read(slot)?;
+    let (reading, booked) = seat.read(slot)?;
     let (escrow, portfolio) = (&seat.escrow, &seat.portfolio);
     let due = escrow.frozen != 0 && slot >= escrow.grace_until;
     let mut view = *accounts.ticket.account();
@@ -77,7 +79,28 @@ pub fn run(ctx: &mut Context<IssueTicket>) -> Result<()> {
         deficit_max_atoms: plan.deficit_max_atoms,
         ..Ticket::zeroed()
     };
-    store(&mut view, &ticket)
+    store(&mut view, &ticket)?;
+    tell(&ticket, seat, booked);
+    Ok(())
+}
+
+/// In a frame of its own: the ticket takes a part of that of its caller.
+#[inline(never)]
+fn tell(ticket: &Ticket, seat: &Seat, booked: Booked) {
+    log::write(&TicketIssued {
+        tag: TicketIssued::TAG,
+        escrow: ticket.escrow,
+        slab: ticket.slab,
+        episode: ticket.episode,
+        nonce: ticket.nonce,
+        instrument: ticket.instrument,
+        lots_max: ticket.lots_max,
+        band_max_ppm: ticket.band_max_ppm,
+        deficit_max_atoms: ticket.deficit_max_atoms,
+        expiry_slot: ticket.expiry_slot.0,
+        booked,
+        cash_atoms: seat.portfolio.cash_atoms,
+    });
 }
 
 /// The ticket in an account; `None` while the account holds nothing.

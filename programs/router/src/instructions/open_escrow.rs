@@ -2,6 +2,7 @@ use crate::access::{
     create, fail, read_slab, require_active, require_direct, require_owner, store,
 };
 use crate::instructions::owners::require_open;
+use crate::log;
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
@@ -9,6 +10,7 @@ use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use bytemuck::Zeroable;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::EscrowOpened;
 use flagstone_interface::router::{Escrow, Portfolio, RouterConfig, SlabEntry, seeds};
 use flagstone_interface::{Record, key_eq};
 use flagstone_units::Slot;
@@ -64,6 +66,13 @@ pub fn run(ctx: &mut Context<OpenEscrow>, trader: [u8; 32]) -> Result<()> {
     )?;
     store_escrow(&mut view, bump, slab, owner, mint, trader)?;
     accounts.portfolio.escrows_total += 1;
+    log::write(&EscrowOpened {
+        tag: EscrowOpened::TAG,
+        escrow: *view.address().as_array(),
+        slab,
+        owner,
+        trader,
+    });
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 use crate::access::{create, require_direct, store};
+use crate::log;
 use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use bytemuck::Zeroable;
 use flagstone_interface::Record;
+use flagstone_interface::event::router::PortfolioOpened;
 use flagstone_interface::router::{Portfolio, seeds};
 
 /// Accounts of `open_portfolio`.
@@ -32,5 +34,11 @@ pub fn run(ctx: &mut Context<OpenPortfolio>) -> Result<()> {
         owner,
         ..Portfolio::zeroed()
     };
-    store(&mut view, &portfolio)
+    store(&mut view, &portfolio)?;
+    log::write(&PortfolioOpened {
+        tag: PortfolioOpened::TAG,
+        portfolio: *view.address().as_array(),
+        owner,
+    });
+    Ok(())
 }

@@ -2,11 +2,13 @@ use crate::access::{fail, require_direct};
 use crate::booking::bound_account;
 use crate::instructions::owners::{require_open, require_owner_or_delegate};
 use crate::leg::{self, Leg};
+use crate::log;
 use crate::record::Stored;
 use anchor_lang::AccountView;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::{Booked, RouteOpened};
 use flagstone_interface::key_eq;
 use flagstone_interface::router::{
     CAP_SLOTS_MAX, CAPS_PER_ESCROW, Cap, Escrow, Portfolio, RouterConfig, cap_state,
@@ -67,6 +69,8 @@ pub struct LegArgs {
 struct Totals {
     lots: u64,
     notional_atoms: u64,
+    pledged_atoms: u64,
+    booked: Booked,
 }
 
 #[inline(never)]
@@ -114,6 +118,18 @@ pub fn run(ctx: &mut Context<OpenRoute>, route: &RouteArgs) -> Result<()> {
     if !within || totals.lots < route.lots_min {
         return Err(fail(RouterError::BadRoute));
     }
+    log::write(&RouteOpened {
+        tag: RouteOpened::TAG,
+        portfolio: *ctx.accounts.portfolio.key(),
+        route_id: route.route_id,
+        side: route.side,
+        legs: route.legs.len() as u8,
+        lots: totals.lots,
+        notional_atoms: totals.notional_atoms,
+        pledged_atoms: totals.pledged_atoms,
+        booked: totals.booked,
+        cash_atoms: ctx.accounts.portfolio.cash_atoms,
+    });
     Ok(())
 }
 
@@ -131,7 +147,7 @@ fn open_leg(
     let mut leg = Leg::load(accounts, portfolio)?;
     leg.require_active()?;
     leg::require_ascending(previous, (*leg.slab_key(), terms.hold))?;
-    leg.book(portfolio)?;
+    totals.booked.add(leg.book(portfolio)?);
     let hold = *checked_hold(&leg, route, terms, slot)?;
     if !key_eq(&portfolio.owner, ctx.accounts.owner.address().as_array()) {
         require_band(&leg, &hold, portfolio.delegate_band_ppm)?;
@@ -146,6 +162,8 @@ fn open_leg(
         .cash_atoms
         .checked_sub(hold.max_charge_atoms)
         .ok_or(fail(RouterError::NotEnoughCash))?;
+    // The signed bounds were added up before; what is captured is within them.
+    totals.pledged_atoms = totals.pledged_atoms.wrapping_add(hold.max_charge_atoms);
     mint(&mut leg.escrow, route.route_id, terms, &hold)
 }
 

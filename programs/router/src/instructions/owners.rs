@@ -1,10 +1,12 @@
 //! What only the owner of a portfolio decides.
 
 use crate::access::{fail, require_direct, require_owner};
+use crate::log;
 use crate::record::Stored;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::{DelegateSet, PortfolioClosed};
 use flagstone_interface::key_eq;
 use flagstone_interface::limits::{OutflowLimit, RECENT_WINDOW_SLOTS};
 use flagstone_interface::router::{Portfolio, portfolio_status};
@@ -45,6 +47,12 @@ pub fn set_delegate(
     accounts.portfolio.delegate_band_ppm = band_ppm;
     let allowance = &mut accounts.portfolio.allowance;
     allowance.set(now, allowance_atoms, RECENT_WINDOW_SLOTS);
+    log::write(&DelegateSet {
+        tag: DelegateSet::TAG,
+        portfolio: *accounts.portfolio.key(),
+        delegate,
+        allowance_atoms,
+    });
     Ok(())
 }
 
@@ -95,5 +103,9 @@ pub fn close(ctx: &mut Context<OwnPortfolio>) -> Result<()> {
     }
     portfolio.status = portfolio_status::CLOSED;
     portfolio.delegate = [0; 32];
+    log::write(&PortfolioClosed {
+        tag: PortfolioClosed::TAG,
+        portfolio: *portfolio.key(),
+    });
     Ok(())
 }

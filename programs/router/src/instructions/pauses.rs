@@ -1,11 +1,13 @@
 //! Pausing new risk, for a while (rule X9).
 
 use crate::access::{fail, require_top_level};
+use crate::log;
 use crate::nonce::refuse_durable_nonce;
 use crate::record::Stored;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::{Paused, Unpaused};
 use flagstone_interface::governance::PAUSE_SLOTS_MAX;
 use flagstone_interface::key_eq;
 use flagstone_interface::router::RouterConfig;
@@ -44,6 +46,11 @@ pub fn pause(ctx: &mut Context<Pause>, slots: u32) -> Result<()> {
     }
     config.paused_until = Slot(now.0.saturating_add(slots));
     config.pause_again_slot = Slot(config.paused_until.0.saturating_add(slots));
+    log::write(&Paused {
+        tag: Paused::TAG,
+        until_slot: config.paused_until.0,
+        again_slot: config.pause_again_slot.0,
+    });
     Ok(())
 }
 
@@ -53,5 +60,9 @@ pub fn unpause(ctx: &mut Context<Pause>) -> Result<()> {
     let now = check(&ctx.accounts)?;
     let config = &mut ctx.accounts.config;
     config.paused_until = config.paused_until.min(now);
+    log::write(&Unpaused {
+        tag: Unpaused::TAG,
+        until_slot: config.paused_until.0,
+    });
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use crate::access::{create, fail, require_top_level, store};
 use crate::changes;
+use crate::log;
 use crate::nonce::refuse_durable_nonce;
 use crate::record::Stored;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
@@ -10,6 +11,9 @@ use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use bytemuck::Zeroable;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::{
+    AdminChanged, ProposalCancelled, ProposalExecuted, Proposed,
+};
 use flagstone_interface::governance::{
     PROPOSAL_LIFE_SLOTS, Proposal, hash_payload, kind, proposal_state,
 };
@@ -71,7 +75,16 @@ pub fn propose(ctx: &mut Context<Propose>, kind: u8, payload_hash: [u8; 32]) -> 
         expiry_slot: Slot(due_slot.0.saturating_add(life)),
         ..Proposal::zeroed()
     };
-    store(&mut view, &proposal)
+    store(&mut view, &proposal)?;
+    log::write(&Proposed {
+        tag: Proposed::TAG,
+        id,
+        kind,
+        due_slot: proposal.due_slot.0,
+        expiry_slot: proposal.expiry_slot.0,
+        payload_hash,
+    });
+    Ok(())
 }
 
 /// Accounts of `execute`; those of the change follow, see [`changes`].
@@ -109,7 +122,16 @@ pub fn execute(ctx: &mut Context<Execute>, payload: &[u8]) -> Result<()> {
         return Err(fail(RouterError::NotDue));
     }
     proposal.state = proposal_state::EXECUTED;
-    changes::make(&accounts.payer, &mut accounts.config, now, payload, &rest)
+    changes::make(&accounts.payer, &mut accounts.config, now, payload, &rest)?;
+    // Every payload that names a key begins with it, after its kind.
+    let target = payload.get(1..33).and_then(|key| key.first_chunk());
+    log::write(&ProposalExecuted {
+        tag: ProposalExecuted::TAG,
+        id: accounts.proposal.id,
+        kind: accounts.proposal.kind,
+        target: target.copied().unwrap_or([0; 32]),
+    });
+    Ok(())
 }
 
 /// Accounts of `cancel_proposal`.
@@ -144,6 +166,12 @@ pub fn cancel(ctx: &mut Context<CancelProposal>) -> Result<()> {
         return Err(fail(RouterError::BadProposal));
     }
     accounts.proposal.state = proposal_state::CANCELLED;
+    log::write(&ProposalCancelled {
+        tag: ProposalCancelled::TAG,
+        id: accounts.proposal.id,
+        kind: accounts.proposal.kind,
+        signer: *signer,
+    });
     Ok(())
 }
 
@@ -171,5 +199,9 @@ pub fn take_over(ctx: &mut Context<TakeOver>) -> Result<()> {
     }
     accounts.config.admin = named;
     accounts.config.admin_pending = [0; 32];
+    log::write(&AdminChanged {
+        tag: AdminChanged::TAG,
+        admin: named,
+    });
     Ok(())
 }

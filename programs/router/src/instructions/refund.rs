@@ -1,10 +1,12 @@
 use crate::access::{fail, read_slab};
 use crate::booking::{self, burn};
 use crate::instructions::settle::Settle;
+use crate::log;
 use crate::version;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::Refunded;
 use flagstone_interface::router::cap_state;
 use flagstone_units::Slot;
 
@@ -29,14 +31,23 @@ pub fn run(ctx: &mut Context<Settle>, cap: u8) -> Result<()> {
     }
     let key = *accounts.escrow.key();
     let due = booking::inspect(data, &key, &accounts.escrow)?;
-    booking::apply(
+    let booked = booking::apply(
         &due,
         &mut accounts.escrow,
         &mut accounts.ledger,
         &mut accounts.portfolio,
     )?;
-    if accounts.escrow.caps.get(index).is_some_and(live) {
-        burn(&mut accounts.escrow, index, &mut accounts.portfolio)?;
-    }
+    let refunded_atoms = match accounts.escrow.caps.get(index).is_some_and(live) {
+        true => burn(&mut accounts.escrow, index, &mut accounts.portfolio)?,
+        false => 0,
+    };
+    log::write(&Refunded {
+        tag: Refunded::TAG,
+        escrow: key,
+        cap,
+        refunded_atoms,
+        booked,
+        cash_atoms: accounts.portfolio.cash_atoms,
+    });
     Ok(())
 }

@@ -1,4 +1,5 @@
 use crate::access::{allocate, derive, fail, require_setup, require_top_level, store};
+use crate::log;
 use crate::record::Stored;
 use anchor_lang::AccountView;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
@@ -7,6 +8,7 @@ use anchor_lang::programs::System;
 use bytemuck::Zeroable;
 use flagstone_interface::Record;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::InstrumentRegistered;
 use flagstone_interface::router::{InstrumentEntry, RouterConfig, SlabEntry, seeds};
 use flagstone_interface::slab::INSTRUMENTS;
 use flagstone_units::{PPM_ONE, Slot};
@@ -78,11 +80,18 @@ pub fn run(ctx: &mut Context<RegisterInstrument>, args: &RegistryArgs) -> Result
     require_setup(&accounts.config, &accounts.admin)?;
     let slab = accounts.slab_entry.slab;
     let entry = accounts.entry.account();
-    register(&accounts.admin, &accounts.config, &slab, entry, now, args)
+    let active_slot = register(&accounts.admin, &accounts.config, &slab, entry, now, args)?;
+    log::write(&InstrumentRegistered {
+        tag: InstrumentRegistered::TAG,
+        slab,
+        instrument: args.instrument,
+        active_slot: active_slot.0,
+    });
+    Ok(())
 }
 
 /// Writes the entry at `view`; its own delay counts from now, beside that of the
-/// proposal.
+/// proposal. Returns the slot from which it counts.
 #[inline(never)]
 pub fn register(
     payer: &AccountView,
@@ -91,7 +100,7 @@ pub fn register(
     view: &AccountView,
     now: Slot,
     args: &RegistryArgs,
-) -> Result<()> {
+) -> Result<Slot> {
     if !args.are_sound() {
         return Err(fail(RouterError::BadInstrument));
     }
@@ -124,5 +133,6 @@ pub fn register(
         liquidation_fee_max_ppm: args.liquidation_fee_max_ppm,
         ..InstrumentEntry::zeroed()
     };
-    store(&mut view, &entry)
+    store(&mut view, &entry)?;
+    Ok(entry.active_slot)
 }

@@ -1,11 +1,13 @@
 use crate::access::{create, fail, require_setup, require_top_level, store};
+use crate::log;
 use crate::record::Stored;
 use crate::version;
-use anchor_lang::AccountView;
 use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
+use anchor_lang::{AccountView, AnchorAccount};
 use bytemuck::Zeroable;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::SlabRegistered;
 use flagstone_interface::router::{RouterConfig, SlabEntry, SlabLedger, seeds, slab_status};
 use flagstone_interface::slab::SlabHeader;
 use flagstone_interface::{Record, key_eq};
@@ -50,7 +52,16 @@ pub fn run(ctx: &mut Context<RegisterSlab>) -> Result<()> {
         entry: accounts.entry.account(),
         ledger: accounts.ledger.account(),
     }
-    .register(&mut accounts.config, [0; 32])
+    .register(&mut accounts.config, [0; 32])?;
+    let entry: Stored<SlabEntry> = Stored::load(*accounts.entry.account())?;
+    log::write(&SlabRegistered {
+        tag: SlabRegistered::TAG,
+        slab: entry.slab,
+        program: entry.program_id,
+        deploy_slot: entry.deploy_slot,
+        slabs_total: accounts.config.slabs_total,
+    });
+    Ok(())
 }
 
 /// A slab to register, and where its records go.

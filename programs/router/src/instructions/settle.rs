@@ -1,11 +1,13 @@
 use crate::access::{fail, read_slab, require_slab};
 use crate::booking::{self, Obstacle};
 use crate::exits::quarantine;
+use crate::log;
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::{Settled, SlabSuspended, quarantine_reason};
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry, SlabLedger, slab_status};
 use flagstone_units::Slot;
 
@@ -41,6 +43,19 @@ impl Settle {
     }
 }
 
+/// Keeps business away from a slab whose program changed, and tells it.
+#[cold]
+#[inline(never)]
+fn suspend(accounts: &mut Settle) {
+    accounts.entry.status = slab_status::SUSPENDED;
+    msg!("settle: the slab's program changed; suspended");
+    log::write(&SlabSuspended {
+        tag: SlabSuspended::TAG,
+        slab: accounts.entry.slab,
+        escrow: *accounts.escrow.key(),
+    });
+}
+
 fn now() -> Result<Slot> {
     Ok(Slot::from_clock(Clock::get()?.slot))
 }
@@ -57,25 +72,37 @@ pub fn run(ctx: &mut Context<Settle>) -> Result<()> {
     require_slab(&accounts.slab, &accounts.entry)?;
     if !version::unchanged(&accounts.entry, &accounts.program_data)? {
         if accounts.entry.status == slab_status::DEAD {
-            quarantine(&mut accounts.entry, &mut accounts.ledger, now()?);
+            let reason = quarantine_reason::PROGRAM;
+            quarantine(&mut accounts.entry, &mut accounts.ledger, now()?, reason);
             msg!("settle: the dead slab's program changed; quarantined");
         } else {
-            accounts.entry.status = slab_status::SUSPENDED;
-            msg!("settle: the slab's program changed; suspended");
+            suspend(accounts);
         }
         return Ok(());
     }
     let data = read_slab(&accounts.slab, &accounts.entry)?;
     let key = *accounts.escrow.key();
     match booking::inspect(data, &key, &accounts.escrow) {
-        Ok(due) => booking::apply(
-            &due,
-            &mut accounts.escrow,
-            &mut accounts.ledger,
-            &mut accounts.portfolio,
-        ),
+        Ok(due) => {
+            let booked = booking::apply(
+                &due,
+                &mut accounts.escrow,
+                &mut accounts.ledger,
+                &mut accounts.portfolio,
+            )?;
+            log::write(&Settled {
+                tag: Settled::TAG,
+                escrow: key,
+                booked,
+                owed_atoms: due.released.saturating_sub(booked.released_atoms),
+                cash_atoms: accounts.portfolio.cash_atoms,
+                backing_atoms: accounts.ledger.backing_atoms,
+            });
+            Ok(())
+        }
         Err(Obstacle::Evidence) => {
-            quarantine(&mut accounts.entry, &mut accounts.ledger, now()?);
+            let reason = quarantine_reason::COUNTERS;
+            quarantine(&mut accounts.entry, &mut accounts.ledger, now()?, reason);
             msg!("settle: the slab's counters are bad; quarantined");
             Ok(())
         }

@@ -1,11 +1,13 @@
 use crate::access::{fail, require_direct};
 use crate::booking::burn;
 use crate::leg::{self, Leg};
+use crate::log;
 use crate::record::Stored;
 use anchor_lang::AccountView;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::{Booked, RouteSettled};
 use flagstone_interface::router::{CAPS_PER_ESCROW, Portfolio, cap_state};
 use flagstone_units::Slot;
 
@@ -26,10 +28,28 @@ pub fn run(ctx: &mut Context<SettleRoute>, route_id: u64) -> Result<()> {
     let slot = Slot::from_clock(Clock::get()?.slot);
     let accounts = ctx.remaining_accounts()?;
     let mut previous = ([0; 32], 0);
+    let mut sums = Sums::default();
     for accounts in leg::split(&accounts)? {
-        settle_leg(ctx, accounts, route_id, slot, &mut previous)?;
+        settle_leg(ctx, accounts, route_id, slot, &mut previous, &mut sums)?;
     }
+    log::write(&RouteSettled {
+        tag: RouteSettled::TAG,
+        portfolio: *ctx.accounts.portfolio.key(),
+        route_id,
+        legs: sums.legs,
+        booked: sums.booked,
+        expired_atoms: sums.expired_atoms,
+        cash_atoms: ctx.accounts.portfolio.cash_atoms,
+    });
     Ok(())
+}
+
+/// Sums over the legs.
+#[derive(Default)]
+struct Sums {
+    legs: u8,
+    booked: Booked,
+    expired_atoms: u64,
 }
 
 #[inline(never)]
@@ -39,11 +59,13 @@ fn settle_leg(
     route_id: u64,
     slot: Slot,
     previous: &mut ([u8; 32], u32),
+    sums: &mut Sums,
 ) -> Result<()> {
     let portfolio = &mut ctx.accounts.portfolio;
     let mut leg = Leg::load(accounts, portfolio)?;
     leg::require_ascending(previous, (*leg.slab_key(), 1))?;
-    leg.book(portfolio)?;
+    sums.legs += 1;
+    sums.booked.add(leg.book(portfolio)?);
     for index in 0..CAPS_PER_ESCROW {
         let cap = &leg.escrow.caps[index];
         if cap.state != cap_state::LIVE || cap.route_id != route_id {
@@ -52,7 +74,9 @@ fn settle_leg(
         if slot <= cap.expiry_slot {
             return Err(fail(RouterError::NotCommitted));
         }
-        burn(&mut leg.escrow, index, portfolio)?;
+        // Part of the cash, so the sum fits.
+        let rest = burn(&mut leg.escrow, index, portfolio)?;
+        sums.expired_atoms = sums.expired_atoms.wrapping_add(rest);
     }
     Ok(())
 }

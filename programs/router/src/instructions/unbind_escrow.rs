@@ -1,8 +1,10 @@
 use crate::access::{fail, read_slab};
+use crate::log;
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::EscrowUnbound;
 use flagstone_interface::key_eq;
 use flagstone_interface::router::{Escrow, Portfolio, SlabEntry};
 use flagstone_interface::slab::{PoolId, SlabAccount, account_flags, item_at};
@@ -52,6 +54,12 @@ pub fn run(ctx: &mut Context<UnbindEscrow>) -> Result<()> {
     if let Some(place) = accounts.portfolio.place_of(accounts.escrow.key()) {
         accounts.portfolio.escrows[place] = [0; 32];
     }
+    log::write(&EscrowUnbound {
+        tag: EscrowUnbound::TAG,
+        escrow: *accounts.escrow.key(),
+        account: accounts.escrow.bound_account,
+        generation: accounts.escrow.bound_generation,
+    });
     accounts.escrow.bound_account = 0;
     accounts.escrow.bound_generation = 0;
     Ok(())

@@ -1,9 +1,11 @@
 use crate::access::{fail, read_slab, require_top_level};
+use crate::log;
 use crate::record::Stored;
 use crate::version;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::RootCopied;
 use flagstone_interface::root::EMPTY;
 use flagstone_interface::router::{CopiedRoot, ROOT_AGE_SLOTS, SlabEntry, SlabLedger};
 use flagstone_interface::slab::SlabHeader;
@@ -62,5 +64,12 @@ pub fn run(ctx: &mut Context<VerifyRoot>) -> Result<()> {
         copied_slot: now,
         released_total_atoms: ledger.released_total_atoms,
     };
+    log::write(&RootCopied {
+        tag: RootCopied::TAG,
+        slab: ledger.slab,
+        slot: header.root_slot.0,
+        root: header.root,
+        sum_atoms: header.root_sum_atoms,
+    });
     Ok(())
 }

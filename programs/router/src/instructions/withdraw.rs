@@ -1,10 +1,12 @@
 use crate::access::{fail, require_direct, require_owner};
+use crate::log;
 use crate::record::Stored;
 use crate::token;
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::Token;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::Withdrawn;
 use flagstone_interface::router::{Portfolio, RouterConfig, Vault};
 use flagstone_units::Slot;
 
@@ -67,7 +69,15 @@ pub fn run(ctx: &mut Context<Withdraw>, amount_atoms: u64) -> Result<()> {
         accounts.authority.account(),
         accounts.destination.account(),
         amount_atoms,
-    )
+    )?;
+    log::write(&Withdrawn {
+        tag: Withdrawn::TAG,
+        portfolio: *accounts.portfolio.key(),
+        amount_atoms,
+        cash_atoms: accounts.portfolio.cash_atoms,
+        booked_atoms: accounts.vault.booked_atoms,
+    });
+    Ok(())
 }
 
 /// Counts a withdrawal against the vault's limit (rule X8). What its owner paid

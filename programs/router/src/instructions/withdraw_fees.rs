@@ -1,11 +1,13 @@
 use crate::access::{fail, read_slab, require_top_level};
 use crate::instructions::withdraw::count_outflow;
+use crate::log;
 use crate::record::Stored;
 use crate::{token, version};
 use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::Token;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::FeesWithdrawn;
 use flagstone_interface::router::{RouterConfig, SlabEntry, SlabLedger, Vault};
 use flagstone_interface::slab::SlabHeader;
 use flagstone_interface::{Record, key_eq};
@@ -82,5 +84,13 @@ pub fn run(ctx: &mut Context<WithdrawFees>, amount_atoms: u64) -> Result<()> {
         &accounts.authority,
         &accounts.destination,
         amount_atoms,
-    )
+    )?;
+    log::write(&FeesWithdrawn {
+        tag: FeesWithdrawn::TAG,
+        slab: accounts.ledger.slab,
+        amount_atoms,
+        fees_atoms: accounts.ledger.fees_atoms,
+        booked_atoms: accounts.vault.booked_atoms,
+    });
+    Ok(())
 }
