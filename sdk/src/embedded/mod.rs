@@ -5,9 +5,11 @@
 //! signatures and compute limits.
 
 pub mod exchange;
+pub mod journal;
 pub mod oracle;
 mod session;
 
 pub use exchange::{Exchange, Member, Seat};
+pub use journal::{Journal, Sent};
 pub use oracle::{Oracle, oracle_instrument};
 pub use session::{Failure, Receipt, Session, SessionError};

@@ -1,9 +1,10 @@
 //! A chain with the programs on it, and sending transactions to it.
 
+use super::journal::Journal;
 use crate::address;
 use crate::events;
 use flagstone_interface::error::{IndexError, RouterError, SlabError};
-use flagstone_interface::event::Event;
+use flagstone_interface::event::{Event, RouterEvent};
 use flagstone_slab_engine::Slab;
 use litesvm::LiteSVM;
 use solana_account::Account;
@@ -48,6 +49,13 @@ pub struct Receipt {
     pub bytes: usize,
 }
 
+impl Receipt {
+    /// The Router's events.
+    pub fn router_events(&self) -> Vec<RouterEvent> {
+        events::router_events(&self.logs)
+    }
+}
+
 /// Why a transaction failed; it changed nothing but the fee payer's lamports.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{error}{}", explain(.code))]
@@ -86,6 +94,7 @@ pub struct Session {
     /// The chain itself.
     pub svm: LiteSVM,
     payer: Keypair,
+    journal: Option<Journal>,
 }
 
 impl Session {
@@ -112,10 +121,19 @@ impl Session {
                 .map_err(|error| SessionError::BadProgram(file, format!("{error:?}")))?;
         }
         let payer = Keypair::new();
-        let mut session = Self { svm, payer };
+        let mut session = Self {
+            svm,
+            payer,
+            journal: None,
+        };
         session.fund(&session.payer.pubkey(), 1_000_000_000_000);
         session.warp_to(100);
         Ok(session)
+    }
+
+    /// Notes every transaction from now on.
+    pub fn keep(&mut self, journal: &Journal) {
+        self.journal = Some(journal.clone());
     }
 
     /// Pays every transaction's fee.
@@ -172,7 +190,7 @@ impl Session {
     ) -> Result<Receipt, Box<Failure>> {
         let hash = self.svm.latest_blockhash();
         let message = Message::new_with_blockhash(instructions, Some(&self.payer.pubkey()), &hash);
-        self.submit(VersionedMessage::Legacy(message), signers)
+        self.submit(VersionedMessage::Legacy(message), instructions, signers)
     }
 
     /// Sends one transaction that names most accounts by a lookup table.
@@ -189,7 +207,7 @@ impl Session {
         let tables = std::slice::from_ref(table);
         let message = v0::Message::try_compile(&self.payer.pubkey(), instructions, tables, hash)
             .map_err(|_| Box::new(Failure::unsent()))?;
-        self.submit(VersionedMessage::V0(message), signers)
+        self.submit(VersionedMessage::V0(message), instructions, signers)
     }
 
     /// Puts addresses into a new lookup table and waits until it is usable.
@@ -222,6 +240,7 @@ impl Session {
     fn submit(
         &mut self,
         message: VersionedMessage,
+        instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<Receipt, Box<Failure>> {
         let mut keys = vec![&self.payer];
@@ -232,7 +251,16 @@ impl Session {
         if bytes > TRANSACTION_BYTES_MAX {
             return Err(Box::new(Failure::unsent()));
         }
-        match self.svm.send_transaction(transaction) {
+        let slot = self.slot();
+        let sent = self.svm.send_transaction(transaction);
+        if let Some(journal) = &self.journal {
+            let (logs, error) = match &sent {
+                Ok(meta) => (&meta.logs, None),
+                Err(failed) => (&failed.meta.logs, Some(failed.err.to_string())),
+            };
+            journal.add(slot, instructions, logs, error);
+        }
+        match sent {
             Ok(meta) => Ok(Receipt {
                 compute_units: meta.compute_units_consumed,
                 events: events::decode(&meta.logs),

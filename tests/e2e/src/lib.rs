@@ -17,6 +17,7 @@ pub mod pyth;
 pub mod random;
 pub mod refusal;
 pub mod replay;
+pub mod router_told;
 pub mod tiny;
 pub mod told;
 

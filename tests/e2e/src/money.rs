@@ -42,7 +42,7 @@ impl Books {
 }
 
 /// Every record of a kind, with its address.
-fn records<T: Record>(session: &Session) -> Vec<(Address, T)> {
+pub(crate) fn records<T: Record>(session: &Session) -> Vec<(Address, T)> {
     let accounts = &session.svm.accounts_db().inner;
     let keys = accounts.iter().filter_map(|(key, account)| {
         use solana_account::ReadableAccount;
