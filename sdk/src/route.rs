@@ -11,7 +11,12 @@
 //! captured and pledged stays so until its expiry; what then is not committed
 //! ends by itself and by `refund`. A hold that outlives its slot needs free
 //! cash at its slab for the bond ([`Reserve::ttl`] above 0); within its slot
-//! none is needed, and all the money may lie at the Router.
+//! none is needed, and all the money may lie at the Router. [`Route::plan`] says
+//! how many transactions a route takes, and builds them.
+
+mod plan;
+
+pub use plan::{LOADED_BYTES_MAX, Part, TRANSACTION_BYTES_MAX, Venue, groups};
 
 use crate::address;
 use crate::slab::{self, HoldHandle};
@@ -36,6 +41,12 @@ pub enum RouteError {
     /// Legs that buy and legs that sell.
     #[error("all legs of a route are on one side")]
     MixedSides,
+    /// A step that fits no transaction.
+    #[error("a step of the route fits no transaction: name more by a lookup table, or fewer slabs")]
+    TooLarge,
+    /// Several transactions, and holds that end with their slot.
+    #[error("the route takes several transactions: its holds have to outlive their slot")]
+    HoldsEndWithSlot,
 }
 
 /// One leg: what to reserve on one slab, and what it may cost.

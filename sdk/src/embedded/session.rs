@@ -3,6 +3,7 @@
 use super::journal::Journal;
 use crate::address;
 use crate::events;
+use crate::route::TRANSACTION_BYTES_MAX;
 use flagstone_interface::error::{IndexError, RouterError, SlabError};
 use flagstone_interface::event::{Event, RouterEvent};
 use flagstone_slab_engine::Slab;
@@ -21,9 +22,6 @@ use solana_slot_hashes::SlotHashes;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 use std::path::{Path, PathBuf};
-
-/// Most bytes of a transaction on the wire.
-pub(crate) const TRANSACTION_BYTES_MAX: usize = 1_232;
 
 /// Why a session could not start.
 #[derive(Debug, thiserror::Error)]

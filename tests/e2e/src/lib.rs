@@ -3,6 +3,9 @@
 //! Everything runs the `.so` files of `cargo xtask build-sbf`; when they are
 //! missing a test fails and says so, it never falls back to native code.
 
+// The calls of the benchmarks' program, which owns a portfolio.
+#[path = "../../../bench/src/batch.rs"]
+pub mod batch;
 pub mod binary;
 pub mod busy;
 pub mod crash;

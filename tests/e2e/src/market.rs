@@ -51,7 +51,12 @@ pub struct Market {
 impl Market {
     /// Opens `slabs` slabs.
     pub fn open(slabs: usize) -> Self {
-        let mut exchange = exchange(SlabSize::Dev);
+        Self::open_with(slabs, SlabSize::Dev)
+    }
+
+    /// As [`Market::open`], with slabs of any size.
+    pub fn open_with(slabs: usize, size: SlabSize) -> Self {
+        let mut exchange = exchange(size);
         let maker = ok(exchange.open_member(1_000_000 * QUOTE));
         ok(exchange.deposit(&maker, 500_000 * QUOTE));
         let taker = ok(exchange.open_member(100_000 * QUOTE));
@@ -65,7 +70,7 @@ impl Market {
             seats: vec![seat],
         };
         for seed in &SEEDS[..slabs - 1] {
-            market.add_slab(seed);
+            market.add_slab(seed, size);
         }
         for at in 0..slabs {
             market.quote(at);
@@ -73,9 +78,9 @@ impl Market {
         market
     }
 
-    fn add_slab(&mut self, seed: &str) {
+    fn add_slab(&mut self, seed: &str, size: SlabSize) {
         let exchange = &mut self.exchange;
-        let slab_key = ok(exchange.add_slab(seed, SlabSize::Dev));
+        let slab_key = ok(exchange.add_slab(seed, size));
         let params = standard_instrument(Ticks(MARK));
         ok(exchange.add_instrument_at(&slab_key, &params));
         self.maker_seats

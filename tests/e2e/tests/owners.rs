@@ -2,13 +2,15 @@
 #![allow(missing_docs, reason = "tests")]
 
 use flagstone_e2e_tests::forge::stranger;
-use flagstone_e2e_tests::market::{CHARGE_MAX, Market, TAKER_CASH};
+use flagstone_e2e_tests::market::{CHARGE_MAX, Market, ROUTE, TAKER_CASH};
 use flagstone_e2e_tests::money::{audit_custody, audit_money};
-use flagstone_e2e_tests::{QUOTE, code, ok};
+use flagstone_e2e_tests::{MARK, QUOTE, code, ok};
 use flagstone_sdk::embedded::{Failure, Receipt};
 use flagstone_sdk::interface::error::RouterError;
 use flagstone_sdk::interface::limits::RECENT_WINDOW_SLOTS;
 use flagstone_sdk::interface::router::{Portfolio, portfolio_status};
+use flagstone_sdk::route::Route;
+use flagstone_sdk::units::{Side, Ticks};
 use flagstone_sdk::{router, slab};
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -18,11 +20,14 @@ use solana_signer::Signer;
 /// What the delegate may move in a day.
 const ALLOWANCE: u64 = 6_000 * QUOTE;
 
+/// How much worse than the mark it may trade: the makers quote 0.1 % off.
+const BAND_PPM: u32 = 1_000;
+
 fn delegated() -> (Market, Keypair) {
     let mut market = Market::open(1);
     let delegate = market.exchange.session.new_wallet();
     let owner = market.taker.wallet.pubkey();
-    let set = router::set_delegate(&owner, &delegate.pubkey(), ALLOWANCE);
+    let set = router::set_delegate(&owner, &delegate.pubkey(), ALLOWANCE, BAND_PPM);
     market.step(&[set]);
     (market, delegate)
 }
@@ -84,8 +89,8 @@ fn x9_a_delegate_trades_and_funds_and_never_withdraws() {
     let theirs = [
         router::withdraw(&owner, &mint, &tokens, 1),
         router::claim_withdrawal(&owner, &mint, &tokens, QUOTE),
-        router::set_delegate(&owner, &stranger(), 0),
-        router::set_delegate(&owner, &stranger(), ALLOWANCE),
+        router::set_delegate(&owner, &stranger(), 0, 0),
+        router::set_delegate(&owner, &stranger(), ALLOWANCE, BAND_PPM),
         router::close_portfolio(&owner),
         router::set_trader(&owner, &slab_key, &mint, &stranger()),
         router::bind_escrow(&owner, &slab_key, &mint),
@@ -139,12 +144,80 @@ fn x9_a_delegate_moves_no_more_than_the_allowance_of_a_day() {
     );
     ok(send(&mut market, fund(ALLOWANCE / 2), &delegate));
     // Setting it again does not forget what was moved.
-    let again = router::set_delegate(&owner, &delegate.pubkey(), ALLOWANCE);
+    let again = router::set_delegate(&owner, &delegate.pubkey(), ALLOWANCE, BAND_PPM);
     market.step(&[again]);
     refused(
         send(&mut market, fund(ALLOWANCE / 2 + 1), &delegate),
         RouterError::OverLimit,
     );
+}
+
+#[test]
+fn x9_a_delegate_trades_within_the_owners_band_around_the_mark() {
+    let (mut market, delegate) = delegated();
+    let owner = market.taker.wallet.pubkey();
+    let allow = |market: &mut Market, band_ppm| {
+        let set = router::set_delegate(&owner, &delegate.pubkey(), 4 * ALLOWANCE, band_ppm);
+        market.step(&[set]);
+    };
+    // A buy at MARK + 10 and a sale at MARK - 10 are worse than the mark by 1,000 ppm.
+    for side in [Side::Bid, Side::Ask] {
+        // A commit charges what margin lacks: nothing of it is free for a bond.
+        market.fund(0, QUOTE);
+        let mut leg = market.leg(0, 5, 10);
+        leg.reserve.side = side;
+        if side == Side::Ask {
+            leg.reserve.limit = Ticks(1);
+        }
+        // Selling for at least nothing sets no limit, as buying for any price does.
+        let limit = if side == Side::Ask { 0 } else { u64::MAX };
+        let trader = market.taker.trader.pubkey();
+        let mint = market.exchange.mint;
+        let route = Route::new(owner, trader, mint, ROUTE, 5, limit, vec![leg]);
+        let route = route.expect("a route");
+        market.step(&route.reserve());
+        for narrow in [0, BAND_PPM - 1] {
+            allow(&mut market, narrow);
+            refused(
+                send(&mut market, route.open(), &delegate),
+                RouterError::OutsideBand,
+            );
+        }
+        allow(&mut market, BAND_PPM);
+        ok(send(&mut market, route.open(), &delegate));
+        market.step(&route.commit());
+        market.step(&[vec![route.settle()], route.free()].concat());
+        assert_eq!(market.position(0), if side == Side::Bid { 5 } else { 0 });
+    }
+    // The owner trades at any price.
+    allow(&mut market, 0);
+    market.fund(0, QUOTE);
+    let route = market.route(5, 10);
+    market.step(&route.reserve());
+    market.step(&[route.open()]);
+}
+
+#[test]
+fn x9_the_band_is_around_the_mark_of_now() {
+    let (mut market, delegate) = delegated();
+    market.fund(0, QUOTE);
+    let route = market.route(5, 10);
+    market.step(&route.reserve());
+    let slab_key = market.exchange.slab;
+    let mark = |market: &mut Market, ticks| {
+        let moved = market.exchange.session.edit_slab(&slab_key, |slab| {
+            slab.instruments[0].mark = Ticks(ticks);
+        });
+        moved.expect("a slab");
+    };
+    // What was 0.1 % off when it was captured is more by now.
+    mark(&mut market, MARK - 1);
+    refused(
+        send(&mut market, route.open(), &delegate),
+        RouterError::OutsideBand,
+    );
+    mark(&mut market, MARK);
+    ok(send(&mut market, route.open(), &delegate));
 }
 
 #[test]
@@ -155,15 +228,17 @@ fn x9_a_dismissed_delegate_is_a_stranger() {
         market.exchange.mint,
         market.exchange.slab,
     );
-    for (key, allowance) in [
-        (Address::default(), 1),
-        (delegate.pubkey(), 0),
-        (delegate.pubkey(), 9),
+    for (key, allowance, band) in [
+        (Address::default(), 1, 0),
+        (Address::default(), 0, 1),
+        (delegate.pubkey(), 0, 0),
+        (delegate.pubkey(), 9, 0),
+        (delegate.pubkey(), ALLOWANCE, 1_000_001),
     ] {
-        let bad = router::set_delegate(&owner, &key, allowance);
+        let bad = router::set_delegate(&owner, &key, allowance, band);
         market.refuse(&bad, RouterError::BadSetting);
     }
-    let dismiss = router::set_delegate(&owner, &Address::default(), 0);
+    let dismiss = router::set_delegate(&owner, &Address::default(), 0, 0);
     market.step(&[dismiss]);
     let fund = router::fund_slab(&owner, &slab_key, &mint, QUOTE);
     refused(send(&mut market, fund, &delegate), RouterError::WrongOwner);
