@@ -13,6 +13,10 @@ use crate::{IndexError, Result};
 use bytemuck::{Pod, Zeroable};
 use flagstone_interface::{Key, Record, assert_layout, key_eq};
 
+/// Lots that one call moves: each writes two events, and a transaction's log is
+/// cut at 10,000 bytes. The next call goes on where this one stopped.
+pub const LOTS_PER_CALL: usize = 10;
+
 /// Head of a carry-over's account; its lots follow.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -102,7 +106,7 @@ impl<'a> Carry<'a> {
     /// moves whole, so that its cost stays with it; one that is larger than
     /// what is still ordered, or dearer than the asset's limit, stays.
     ///
-    /// Returns the quantity moved.
+    /// Moves up to [`LOTS_PER_CALL`] lots; returns the quantity moved.
     ///
     /// # Errors
     /// [`IndexError::WrongSigner`], [`IndexError::WrongCounterpart`] when desk
@@ -118,15 +122,16 @@ impl<'a> Carry<'a> {
         manager.must_be(Role::BatchManager, &self.head.desk)?;
         self.must_match(batch, asset)?;
         batch.must_be_in(BatchState::Sent)?;
-        let mut drawn = Quantity::ZERO;
+        let (mut drawn, mut moved) = (Quantity::ZERO, 0);
         let (mut before, mut index) = (0, self.head.list.first);
-        while index != 0 {
+        while index != 0 && moved < LOTS_PER_CALL {
             let lot = self.pool().at(index).copied()?;
             let target = *batch.asset(asset as usize)?;
             let fits = lot.remaining.get() <= target.open()?.get();
             if fits && lot.price.get() <= target.limit.get() {
                 self.move_out(before, index, lot.remaining)?;
                 drawn = drawn.plus(lot.remaining)?;
+                moved += 1;
                 batch.take_in(asset, &lot)?;
                 self.moved(batch, asset, &lot, BatchEvent::Drawn, manager, journal)?;
             } else {
@@ -140,7 +145,7 @@ impl<'a> Carry<'a> {
     /// Moves what no order took out of a complete batch; anyone may, once
     /// every member has left.
     ///
-    /// Returns the quantity moved.
+    /// Moves up to [`LOTS_PER_CALL`] lots; returns the quantity moved.
     ///
     /// # Errors
     /// [`IndexError::WrongCounterpart`], [`IndexError::IllegalTransition`],
@@ -158,7 +163,10 @@ impl<'a> Carry<'a> {
             return Err(IndexError::Incomplete);
         }
         let mut retired = Quantity::ZERO;
-        while let Some(lot) = batch.give_out(asset)? {
+        for _ in 0..LOTS_PER_CALL {
+            let Some(lot) = batch.give_out(asset)? else {
+                break;
+            };
             let mut list = self.head.list;
             self.pool().append(&mut list, lot, IndexError::LotsFull)?;
             self.head.list = list;

@@ -10,7 +10,7 @@
 //! unconfirmed -> ready -> authorised -> spent
 //!      |           |   <-     |
 //!      |           +-> withdrawn
-//!      +-> spent (routing charges)
+//!      +-> spent (routing charges), or withdrawn when nobody routes it
 //! ```
 //!
 //! Each step takes the oldest lots first. A spend lot records what one order
@@ -191,6 +191,8 @@ crate::roles::codes! {
         Withdraw = 7,
         /// Spend lots of a finished order are dropped.
         Archive = 8,
+        /// Collateral that nobody routed goes back to the user.
+        Reclaim = 9,
     }
 }
 

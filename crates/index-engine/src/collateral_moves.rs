@@ -29,20 +29,31 @@ impl Touched {
 
 const NOBODY: Key = [0; 32];
 
+/// How long a deposit waits for the collateral manager before its owner may
+/// take it back, in slots: about two hours. Not a limit of the desk, which
+/// could then keep deposits for ever.
+pub const RECLAIM_SLOTS: u32 = 18_000;
+
 impl Collateral<'_> {
-    /// Books a deposit.
+    /// Books a deposit: the collateral manager's, who saw it arrive, or the
+    /// owner's, who sent it.
     ///
     /// # Errors
     /// [`IndexError::WrongSigner`], [`IndexError::ZeroAmount`],
     /// [`IndexError::DepositRepeated`], [`IndexError::LotsFull`].
     pub fn deposit(
         &mut self,
-        manager: &Party,
+        party: &Party,
         deposit: u64,
         amount: Atoms,
         journal: &mut Journal,
     ) -> Result<()> {
-        self.must_be_manager(manager, amount)?;
+        if party.role() == Role::Owner {
+            party.must_own(&self.position.owner)?;
+            must_be_some(amount)?;
+        } else {
+            self.must_be_manager(party, amount)?;
+        }
         if deposit <= self.position.deposit_last {
             return Err(IndexError::DepositRepeated);
         }
@@ -71,7 +82,7 @@ impl Collateral<'_> {
             NOBODY,
             amount,
             touched,
-            manager,
+            party,
             journal,
         )
     }
@@ -110,6 +121,40 @@ impl Collateral<'_> {
         let touched = self.shift(Place::Ready, Place::Withdrawn, amount, journal)?;
         self.moved(
             CollateralAction::Withdraw,
+            NOBODY,
+            amount,
+            touched,
+            owner,
+            journal,
+        )
+    }
+
+    /// Gives collateral that was never routed back to its owner, when the
+    /// collateral manager has had [`RECLAIM_SLOTS`] for it; the program pays it out.
+    ///
+    /// # Errors
+    /// As [`Collateral::withdraw`], and [`IndexError::TooEarly`] when a deposit
+    /// that it would take from is younger.
+    pub fn reclaim(&mut self, owner: &Party, amount: Atoms, journal: &mut Journal) -> Result<()> {
+        owner.must_own(&self.position.owner)?;
+        must_be_some(amount)?;
+        let (now, mut left) = (journal.slot().0, amount);
+        // Deposits are listed by age: those needed are the oldest unrouted.
+        for lot in self
+            .lots()
+            .filter(|lot| lot.buckets.unconfirmed > Atoms::ZERO)
+        {
+            if left == Atoms::ZERO {
+                break;
+            }
+            if now.saturating_sub(lot.slot.0) <= RECLAIM_SLOTS {
+                return Err(IndexError::TooEarly);
+            }
+            left = left.minus(left.min(lot.buckets.unconfirmed))?;
+        }
+        let touched = self.shift(Place::Unconfirmed, Place::Withdrawn, amount, journal)?;
+        self.moved(
+            CollateralAction::Reclaim,
             NOBODY,
             amount,
             touched,

@@ -23,6 +23,7 @@
 //! | [`gates`] | what changes an order and its collateral at once |
 //! | [`batch`] | a batch's account: assets, members, cells, lots |
 //! | [`engage`] | building a batch: frozen fractions, seal, send |
+//! | [`backing`] | what a member gets: weights of the index, the owner's price |
 //! | [`members`] | a batch at work: lock, fill, attribute, complete |
 //! | [`carry`] | lots left over, kept for the next batch |
 //! | [`invoice`] | what a minted order cost, lot by lot |
@@ -37,6 +38,7 @@
 pub mod allotment;
 pub mod amounts;
 pub mod audit;
+pub mod backing;
 pub mod batch;
 pub mod carry;
 pub mod chain;

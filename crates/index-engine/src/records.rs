@@ -4,6 +4,7 @@
 //! market | MarketHead | asset[capacity] | slot of its data[capacity]
 //! index  | IndexHead  | constituent[capacity]
 //! order  | PendingOrder | OrderTerms
+//! intent | IndexOrder | IntentTerms
 //! ```
 //!
 //! What follows the heads belongs to the kernels, which this crate does not know.
@@ -110,6 +111,58 @@ pub struct OrderTerms {
     pub reserved: [u64; 3],
 }
 assert_layout!(OrderTerms, 32);
+
+/// What the program adds to an [`crate::orders::IndexOrder`]: what its owner
+/// allows the desk, whose solver and collateral manager name prices and fees.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct IntentTerms {
+    /// Most that a whole token may cost, exchange fees included, in atoms;
+    /// `u64::MAX` for any price.
+    pub limit_atoms: u64,
+    /// Most that routing may cost in total, in atoms.
+    pub routing_fee_max: u64,
+    /// Reserved; zero.
+    pub reserved: [u64; 2],
+}
+assert_layout!(IntentTerms, 32);
+
+/// Where a desk keeps the collateral of all its positions.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Custody {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Bump of this record's address, which signs for the tokens.
+    pub bump: u8,
+    /// Bump of the token account's address.
+    pub vault_bump: u8,
+    /// Reserved; zero.
+    pub padding: [u8; 2],
+    /// The desk.
+    pub desk: Key,
+    /// Mint of the collateral.
+    pub mint: Key,
+    /// Token account that holds it.
+    pub vault: Key,
+    /// Token account that the desk is paid to.
+    pub payout: Key,
+    /// What all positions together have unconfirmed, ready or authorised, in
+    /// atoms: what the token account owes.
+    pub booked_atoms: u64,
+    /// Paid to the desk so far, for assets and for routing, in atoms.
+    pub paid_atoms: u64,
+    /// Reserved; zero.
+    pub reserved: [u64; 4],
+}
+assert_layout!(Custody, 192, desk @ 16, payout @ 112, booked_atoms @ 144);
+
+impl Record for Custody {
+    const DISCRIMINATOR: [u8; 8] = [0x4d, 0x71, 0xe0, 0x2c, 0x93, 0x5b, 0xa8, 0x16];
+    const VERSION: u32 = 1;
+}
 
 /// Head of a stored program's account; its code follows.
 #[repr(C)]

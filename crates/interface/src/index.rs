@@ -11,6 +11,17 @@
 //! | order | `"order"`, index, owner, number (eight bytes) |
 //! | desk | `"desk"`, administrator |
 //! | stored program | `"vil"`, owner, number (eight bytes) |
+//! | custody of a desk, which signs for its tokens | `"custody"`, desk |
+//! | collateral of a desk | `"vault"`, desk |
+//! | collateral position | `"position"`, desk, owner |
+//! | index order to a desk | `"intent"`, index, owner, number (eight bytes) |
+//! | inventory of an asset | `"inventory"`, desk, label (eight bytes) |
+//! | carry-over of an asset | `"carry"`, desk, label (eight bytes) |
+//!
+//! A batch lies at an address with seed, like an allotment.
+
+/// What the record of an invoice in the log starts with.
+pub const INVOICE: [u8; 8] = *b"FLGINVC1";
 
 /// Seed prefixes of the index-vault's derived addresses.
 pub mod seeds {
@@ -26,6 +37,18 @@ pub mod seeds {
     pub const DESK: &[u8] = b"desk";
     /// A stored program.
     pub const VIL: &[u8] = b"vil";
+    /// Custody of a desk.
+    pub const CUSTODY: &[u8] = b"custody";
+    /// Token account of a desk's collateral.
+    pub const VAULT: &[u8] = b"vault";
+    /// A user's collateral position at a desk.
+    pub const POSITION: &[u8] = b"position";
+    /// An index order to a desk.
+    pub const INTENT: &[u8] = b"intent";
+    /// A desk's inventory of an asset.
+    pub const INVENTORY: &[u8] = b"inventory";
+    /// A desk's carry-over of an asset.
+    pub const CARRY: &[u8] = b"carry";
 }
 
 /// Under which ids a stored program finds the vectors of market and index.

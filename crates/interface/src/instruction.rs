@@ -237,4 +237,78 @@ pub mod index {
     pub const STORE_PROGRAM: u8 = 26;
     /// Runs a stored program on a market's and an index's vectors.
     pub const EXECUTE_VIL: u8 = 27;
+    /// Opens the custody of a desk's collateral.
+    pub const OPEN_CUSTODY: u8 = 28;
+    /// Sets where a desk is paid.
+    pub const SET_PAYOUT: u8 = 29;
+    /// Opens a user's collateral position at a desk.
+    pub const OPEN_POSITION: u8 = 30;
+    /// Moves collateral into a desk's custody and opens a lot.
+    pub const DEPOSIT: u8 = 31;
+    /// Routed collateral is ready.
+    pub const MAKE_READY: u8 = 32;
+    /// Pays ready collateral back to its owner.
+    pub const WITHDRAW: u8 = 33;
+    /// Pays collateral that nobody routed back to its owner.
+    pub const RECLAIM: u8 = 34;
+    /// Submits an index order to a desk.
+    pub const SUBMIT_INTENT: u8 = 35;
+    /// Takes an action that changes an index order alone.
+    pub const STEP_INTENT: u8 = 36;
+    /// Takes off an index order, or turns it around.
+    pub const REDUCE_INTENT: u8 = 37;
+    /// Ends an index order without payment.
+    pub const END_INTENT: u8 = 38;
+    /// Charges a hop of an order's collateral.
+    pub const HOP: u8 = 39;
+    /// Sets collateral aside for an index order.
+    pub const PREAUTHORISE: u8 = 40;
+    /// Turns a zeroed account into a batch.
+    pub const CREATE_BATCH: u8 = 41;
+    /// Sets the next assets of a batch.
+    pub const SET_BATCH_ASSETS: u8 = 42;
+    /// Adds an index order to a batch.
+    pub const JOIN_BATCH: u8 = 43;
+    /// Sets the next contributions and fractions of a member.
+    pub const SET_BATCH_CELLS: u8 = 44;
+    /// Freezes a batch.
+    pub const SEAL_BATCH: u8 = 45;
+    /// Drops a member that was not locked.
+    pub const DROP_MEMBER: u8 = 46;
+    /// Locks an index order into its batch.
+    pub const ENGAGE: u8 = 47;
+    /// Sends a batch to the venues.
+    pub const SEND_BATCH: u8 = 48;
+    /// Opens a desk's inventory of an asset.
+    pub const OPEN_INVENTORY: u8 = 49;
+    /// Books a venue's fill for a batch and in the inventory.
+    pub const REPORT_FILL: u8 = 50;
+    /// Cancels what is open of a batch's asset.
+    pub const CANCEL_REST: u8 = 51;
+    /// Books what a batch bought for an index order.
+    pub const FILL_INTENT: u8 = 52;
+    /// Ends a batch of which nothing is open.
+    pub const COMPLETE_BATCH: u8 = 53;
+    /// Lets an index order leave a batch that is over.
+    pub const CARRY_OVER: u8 = 54;
+    /// Opens a desk's carry-over of an asset.
+    pub const OPEN_CARRY: u8 = 55;
+    /// Moves carried lots into a batch.
+    pub const DRAW_CARRY: u8 = 56;
+    /// Moves lots that no order took to the carry-over.
+    pub const RETIRE_LOTS: u8 = 57;
+    /// Frees the room of a batch that is over.
+    pub const CLOSE_BATCH: u8 = 58;
+    /// Charges what an index order spent and frees the rest.
+    pub const CONFIRM_PAYMENT: u8 = 59;
+    /// Mints the tokens of a paid index order.
+    pub const MINT_INDEX: u8 = 60;
+    /// Writes the invoice of a minted index order.
+    pub const WRITE_INVOICE: u8 = 61;
+    /// Drops the spend lots of an index order that has ended.
+    pub const ARCHIVE_SPENDS: u8 = 62;
+    /// Books a venue's fill in the inventory.
+    pub const INVENTORY_FILL: u8 = 63;
+    /// Attributes part of an inventory lot to a minted index order.
+    pub const ASSIGN_LOT: u8 = 64;
 }

@@ -201,6 +201,7 @@ fn again(
         A::Authorise => position.authorise(party, order, amount, journal),
         A::Confirm => position.confirm(party, order, amount, journal).map(|_| ()),
         A::Release => position.release(party, order, amount, journal),
+        A::Reclaim => position.reclaim(party, amount, journal),
         A::Archive => position.archive(party, order, journal),
     }
 }
