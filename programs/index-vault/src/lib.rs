@@ -17,11 +17,16 @@ use anchor_lang::prelude::*;
 extern crate alloc;
 
 mod access;
+mod custody;
+mod desk;
 mod fill;
 mod instructions;
 mod market;
 mod token;
 
+use flagstone_index_engine::amounts::Atoms;
+use flagstone_index_engine::batch::BatchSize;
+use flagstone_index_engine::records::IntentTerms;
 use instructions::*;
 
 declare_id!("F1agstone1ndexVau1t111111111111111111111111");
@@ -241,5 +246,260 @@ pub mod flagstone_index_vault {
     #[discrim = 27]
     pub fn execute_vil(ctx: &mut Context<ExecuteVil>) -> Result<()> {
         execute_vil::run(ctx)
+    }
+    /// Opens the custody of a desk's collateral. For its administrator.
+    #[discrim = 28]
+    pub fn open_custody(ctx: &mut Context<OpenCustody>) -> Result<()> {
+        open_custody::run(ctx)
+    }
+
+    /// Sets where a desk is paid. For its administrator.
+    #[discrim = 29]
+    pub fn set_payout(ctx: &mut Context<SetPayout>) -> Result<()> {
+        open_custody::set_payout(ctx)
+    }
+
+    /// Opens the signer's collateral position at a desk.
+    #[discrim = 30]
+    pub fn open_position(ctx: &mut Context<OpenPosition>, lots: u32, spends: u32) -> Result<()> {
+        open_position::run(ctx, lots, spends)
+    }
+
+    /// Moves collateral into a desk's custody and opens a lot. For the
+    /// position's owner and the collateral manager.
+    #[discrim = 31]
+    pub fn deposit(ctx: &mut Context<Deposit>, payment: u64, amount_atoms: u64) -> Result<()> {
+        deposit::run(ctx, payment, amount_atoms)
+    }
+
+    /// Routed collateral is ready. For the collateral manager.
+    #[discrim = 32]
+    pub fn make_ready(ctx: &mut Context<MakeReady>, amount_atoms: u64) -> Result<()> {
+        make_ready::run(ctx, amount_atoms)
+    }
+
+    /// Pays ready collateral back. For its owner.
+    #[discrim = 33]
+    pub fn withdraw(ctx: &mut Context<Withdraw>, amount_atoms: u64) -> Result<()> {
+        withdraw::run(ctx, withdraw::From::Ready, amount_atoms)
+    }
+
+    /// Pays collateral back that nobody routed in time. For its owner.
+    #[discrim = 34]
+    pub fn reclaim(ctx: &mut Context<Withdraw>, amount_atoms: u64) -> Result<()> {
+        withdraw::run(ctx, withdraw::From::Unconfirmed, amount_atoms)
+    }
+
+    /// Submits an index order to the desk of the index.
+    #[discrim = 35]
+    pub fn submit_intent(
+        ctx: &mut Context<SubmitIntent>,
+        side: u8,
+        order_id: u64,
+        amount_atoms: u64,
+        limit_atoms: u64,
+        routing_fee_max: u64,
+    ) -> Result<()> {
+        let terms = IntentTerms {
+            limit_atoms,
+            routing_fee_max,
+            ..IntentTerms::default()
+        };
+        let asked = Asked {
+            order_id,
+            amount: Atoms(amount_atoms),
+            terms,
+        };
+        submit_intent::run(ctx, side, &asked)
+    }
+
+    /// Takes an action that changes an index order alone: accept, reject, push,
+    /// route, check later, confirm ready, settle.
+    #[discrim = 36]
+    pub fn step_intent(ctx: &mut Context<OnIntent>, action: u8, amount_atoms: u64) -> Result<()> {
+        step_intent::run(ctx, action, amount_atoms)
+    }
+
+    /// Takes off an index order, or turns it around. For its owner.
+    #[discrim = 37]
+    pub fn reduce_intent(ctx: &mut Context<OnGate>, amount_atoms: u64) -> Result<()> {
+        end_intent::run(ctx, &Deed::Reduce(amount_atoms))
+    }
+
+    /// Ends an index order without payment: cancel, deny collateral, expire,
+    /// fail, deny payment.
+    #[discrim = 38]
+    pub fn end_intent(ctx: &mut Context<OnGate>, action: u8) -> Result<()> {
+        end_intent::run(ctx, &Deed::End(action))
+    }
+
+    /// Charges a hop of an order's collateral. For the collateral manager.
+    #[discrim = 39]
+    pub fn hop(ctx: &mut Context<PayDesk>, fee_atoms: u64) -> Result<()> {
+        confirm_payment::run(ctx, &Due::Hop(fee_atoms))
+    }
+
+    /// Sets collateral aside for an order. For the collateral manager.
+    #[discrim = 40]
+    pub fn preauthorise(ctx: &mut Context<OnGate>, amount_atoms: u64) -> Result<()> {
+        end_intent::run(ctx, &Deed::Preauthorise(amount_atoms))
+    }
+
+    /// Turns a zeroed account into a batch. For the solver.
+    #[discrim = 41]
+    pub fn create_batch(
+        ctx: &mut Context<CreateBatch>,
+        number: u64,
+        assets: u32,
+        members: u32,
+        lots: u32,
+        seed: &str,
+    ) -> Result<()> {
+        let size = BatchSize {
+            assets,
+            members,
+            lots,
+        };
+        create_batch::run(ctx, number, size, seed)
+    }
+
+    /// Sets the next assets of a batch. For the solver.
+    #[discrim = 42]
+    pub fn set_batch_assets(ctx: &mut Context<OnBatch>, first: u32, assets: &[u8]) -> Result<()> {
+        build_batch::run(ctx, &Change::Assets(first, assets))
+    }
+
+    /// Adds an index order to a batch. For the solver.
+    #[discrim = 43]
+    pub fn join_batch(ctx: &mut Context<OnMember>, engaged_atoms: u64, tokens: u64) -> Result<()> {
+        build_batch::member(ctx, &Membership::Join(engaged_atoms, tokens))
+    }
+
+    /// Sets the next contributions and fractions of a member. For the solver.
+    #[discrim = 44]
+    pub fn set_batch_cells(ctx: &mut Context<OnMember>, first: u32, shares: &[u8]) -> Result<()> {
+        build_batch::member(ctx, &Membership::Cells(first, shares))
+    }
+
+    /// Freezes a batch. For the solver.
+    #[discrim = 45]
+    pub fn seal_batch(ctx: &mut Context<OnBatch>) -> Result<()> {
+        build_batch::run(ctx, &Change::Seal)
+    }
+
+    /// Drops a member that was not locked. For the solver.
+    #[discrim = 46]
+    pub fn drop_member(ctx: &mut Context<OnMember>) -> Result<()> {
+        build_batch::member(ctx, &Membership::Drop)
+    }
+
+    /// Locks an index order into its batch. For the order manager.
+    #[discrim = 47]
+    pub fn engage(ctx: &mut Context<Engage>) -> Result<()> {
+        engage::run(ctx)
+    }
+
+    /// Sends a batch to the venues. For the batch manager.
+    #[discrim = 48]
+    pub fn send_batch(ctx: &mut Context<OnBatch>) -> Result<()> {
+        build_batch::run(ctx, &Change::Send)
+    }
+
+    /// Opens the inventory of an asset. For the inventory manager.
+    #[discrim = 49]
+    pub fn open_inventory(ctx: &mut Context<OpenOfAsset>, label: u64, lots: u32) -> Result<()> {
+        open_inventory::run(ctx, Kind::Inventory, label, lots)
+    }
+
+    /// Books a venue's fill for a batch and in the inventory. For the inventory manager.
+    #[discrim = 50]
+    pub fn report_fill(ctx: &mut Context<ReportFill>, asset: u32, fill: &[u8]) -> Result<()> {
+        report_fill::run(ctx, asset, fill)
+    }
+
+    /// Cancels what is open of a batch's asset: the inventory manager, or
+    /// anyone after the deadline.
+    #[discrim = 51]
+    pub fn cancel_rest(ctx: &mut Context<OnBatch>, asset: u32) -> Result<()> {
+        build_batch::run(ctx, &Change::CancelRest(asset))
+    }
+
+    /// Books what a batch bought for an index order. For the batch manager.
+    #[discrim = 52]
+    pub fn fill_intent(ctx: &mut Context<FillIntent>, tokens: u64) -> Result<()> {
+        fill_intent::run(ctx, tokens)
+    }
+
+    /// Ends a batch of which nothing is open. Permissionless.
+    #[discrim = 53]
+    pub fn complete_batch(ctx: &mut Context<CompleteBatch>) -> Result<()> {
+        fill_intent::complete(ctx)
+    }
+
+    /// Lets an index order leave a batch that is over. Permissionless.
+    #[discrim = 54]
+    pub fn carry_over(ctx: &mut Context<CarryOver>) -> Result<()> {
+        fill_intent::carry_over(ctx)
+    }
+
+    /// Opens the carry-over of an asset. For the batch manager.
+    #[discrim = 55]
+    pub fn open_carry(ctx: &mut Context<OpenOfAsset>, label: u64, lots: u32) -> Result<()> {
+        open_inventory::run(ctx, Kind::Carry, label, lots)
+    }
+
+    /// Moves carried lots into a batch. For the batch manager.
+    #[discrim = 56]
+    pub fn draw_carry(ctx: &mut Context<DrawCarry>, asset: u32) -> Result<()> {
+        draw_carry::run(ctx, asset)
+    }
+
+    /// Moves lots that no order took to the carry-over. Permissionless.
+    #[discrim = 57]
+    pub fn retire_lots(ctx: &mut Context<RetireLots>, asset: u32) -> Result<()> {
+        draw_carry::retire(ctx, asset)
+    }
+
+    /// Frees the room of a batch that is over. For the solver.
+    #[discrim = 58]
+    pub fn close_batch(ctx: &mut Context<CloseBatch>) -> Result<()> {
+        close_batch::run(ctx)
+    }
+
+    /// Charges what an index order spent and frees the rest. For the collateral manager.
+    #[discrim = 59]
+    pub fn confirm_payment(ctx: &mut Context<PayDesk>) -> Result<()> {
+        confirm_payment::run(ctx, &Due::Assets)
+    }
+
+    /// Mints the tokens of a paid index order. For the chain connector.
+    #[discrim = 60]
+    pub fn mint_index(ctx: &mut Context<MintIndex>) -> Result<()> {
+        mint_index::run(ctx)
+    }
+
+    /// Writes the invoice of a minted index order. For the order manager.
+    #[discrim = 61]
+    pub fn write_invoice(ctx: &mut Context<OnIntent>) -> Result<()> {
+        write_invoice::run(ctx)
+    }
+
+    /// Drops the spend lots of an index order that has ended. Permissionless.
+    #[discrim = 62]
+    pub fn archive_spends(ctx: &mut Context<ArchiveSpends>) -> Result<()> {
+        archive_spends::run(ctx)
+    }
+
+    /// Books a venue's fill in the inventory. For the inventory manager.
+    #[discrim = 63]
+    pub fn inventory_fill(ctx: &mut Context<InventoryFill>, fill: &[u8]) -> Result<()> {
+        report_fill::inventory_fill(ctx, fill)
+    }
+
+    /// Attributes part of an inventory lot to a minted index order. For the
+    /// inventory manager.
+    #[discrim = 64]
+    pub fn assign_lot(ctx: &mut Context<AssignLot>, assigned: &[u8]) -> Result<()> {
+        report_fill::assign_lot(ctx, assigned)
     }
 }

@@ -49,6 +49,21 @@ pub fn balance_atoms(account: &AccountView, mint: &Key) -> Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
+/// Refuses a token account of another owner. What mint it is of, the Token
+/// program checks.
+pub fn require_owner(account: &AccountView, owner: &Key) -> Result<()> {
+    let ours = key_eq(account.owner().as_array(), pinocchio_token::ID.as_array());
+    // SAFETY: only the Token program writes this account, and it is not called
+    // while the borrow lives.
+    let data = unsafe { account.borrow_unchecked() };
+    let found = data.get(32..64);
+    if ours && data.len() == ACCOUNT_BYTES && found == Some(owner.as_slice()) {
+        Ok(())
+    } else {
+        Err(fail(IndexError::WrongMint))
+    }
+}
+
 /// Moves collateral into the market's token account; `owner` signs for `source`.
 ///
 /// Refuses when another amount than `atoms` arrives.
