@@ -137,3 +137,41 @@ pub fn index_with_seed(base: &Address, seed: &str) -> Option<Address> {
 pub fn vil_program(owner: &Address, id: u64) -> Address {
     index(&[index_seeds::VIL, owner.as_ref(), &id.to_le_bytes()])
 }
+
+/// Custody of a desk; signs for the tokens in its vault.
+pub fn desk_custody(desk_key: &Address) -> Address {
+    index(&[index_seeds::CUSTODY, desk_key.as_ref()])
+}
+
+/// Token account of a desk's collateral.
+pub fn desk_vault(desk_key: &Address) -> Address {
+    index(&[index_seeds::VAULT, desk_key.as_ref()])
+}
+
+/// Collateral position of `owner` at a desk.
+pub fn collateral_position(desk_key: &Address, owner: &Address) -> Address {
+    index(&[index_seeds::POSITION, desk_key.as_ref(), owner.as_ref()])
+}
+
+/// An order of `owner` to the desk of an index.
+pub fn index_intent(index_key: &Address, owner: &Address, order_id: u64) -> Address {
+    let number = order_id.to_le_bytes();
+    index(&[
+        index_seeds::INTENT,
+        index_key.as_ref(),
+        owner.as_ref(),
+        &number,
+    ])
+}
+
+/// A desk's inventory of the asset with this label.
+pub fn inventory(desk_key: &Address, label: u64) -> Address {
+    let label = label.to_le_bytes();
+    index(&[index_seeds::INVENTORY, desk_key.as_ref(), &label])
+}
+
+/// A desk's carry-over of the asset with this label.
+pub fn carry_over(desk_key: &Address, label: u64) -> Address {
+    let label = label.to_le_bytes();
+    index(&[index_seeds::CARRY, desk_key.as_ref(), &label])
+}

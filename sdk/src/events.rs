@@ -12,8 +12,10 @@
 use crate::address;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flagstone_index_engine::invoice::Invoice;
 use flagstone_interface::error::{IndexError, RouterError, SlabError};
 use flagstone_interface::event::{Event, RouterEvent, decode_all, router};
+use flagstone_interface::index::INVOICE;
 use solana_address::Address;
 
 /// Prefix of a data record in a transaction's log.
@@ -212,6 +214,19 @@ pub fn index_events(logs: &[String]) -> Vec<Vec<u8>> {
         _ => None,
     };
     all(logs).into_iter().filter_map(index).collect()
+}
+
+/// The invoices that a transaction wrote, in order. Each has its hash in the
+/// event of its order that says so.
+pub fn index_invoices(logs: &[String]) -> Vec<Invoice> {
+    let program = address::INDEX_VAULT.to_string();
+    let invoice = |record: Record<'_>| {
+        let bytes = bytes(record.text);
+        let body = bytes.strip_prefix(&INVOICE)?;
+        (body.len() == size_of::<Invoice>()).then(|| bytemuck::pod_read_unaligned(body))
+    };
+    let ours = records(logs).filter(|record| record.program == program);
+    ours.filter_map(invoice).collect()
 }
 
 /// Bytes of a record: several pieces are read as one.

@@ -1,9 +1,18 @@
 //! Instructions of the index-vault, and views of its accounts.
 //!
+//! Orders to a desk are in [`intents`], with [`custody`], [`batches`] and [`stock`].
+//!
 //! A list that exceeds a transaction is sent in parts: [`submit_books`],
 //! [`submit_data`], [`add_constituents`] and the others may be repeated.
 
+mod aligned;
+pub mod batches;
+pub mod custody;
+pub mod intents;
+pub mod stock;
+
 use crate::address;
+use aligned::Aligned;
 use flagstone_index_engine::allotment::allotment_bytes;
 use flagstone_index_engine::amounts::Fraction;
 use flagstone_index_engine::pending::PendingOrder;
