@@ -232,10 +232,11 @@ impl Fair {
     /// Sends what the administrator signs.
     #[track_caller]
     pub fn administer(&mut self, instructions: &[Instruction]) {
-        ok(self
+        let sent = self
             .exchange
             .session
-            .send_large(instructions, &[&self.admin]));
+            .send_large(instructions, &[&self.admin]);
+        self.events.extend(index_events(&ok(sent).logs));
     }
 
     /// Sends a transaction with the largest compute limit.

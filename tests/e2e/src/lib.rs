@@ -9,6 +9,7 @@ pub mod batch;
 pub mod binary;
 pub mod busy;
 pub mod crash;
+pub mod desk;
 pub mod evil;
 pub mod forge;
 pub mod govern;

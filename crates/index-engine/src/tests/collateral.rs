@@ -3,6 +3,7 @@
 use super::support::{Account, DESK, OWNER, World, key, owner};
 use crate::amounts::Atoms;
 use crate::collateral::{Buckets, Collateral, collateral_bytes};
+use crate::collateral_moves::RECLAIM_SLOTS;
 use crate::roles::{Party, Role};
 use crate::{IndexError, Result};
 use proptest::prelude::*;
@@ -227,7 +228,7 @@ proptest! {
 }
 
 #[test]
-fn a_deposit_counts_once_and_only_its_managers_word() {
+fn a_deposit_counts_once_and_by_its_managers_or_owners_word() {
     let mut world = World::new();
     let mut account = Account::new(collateral_bytes(2, 2));
     Collateral::create(account.data(), key(0xc0), DESK, OWNER, [2, 2]).unwrap();
@@ -242,7 +243,8 @@ fn a_deposit_counts_once_and_only_its_managers_word() {
     assert_eq!(deposit(&manager, 4, 10), Err(IndexError::DepositRepeated));
     assert_eq!(deposit(&manager, 6, 0), Err(IndexError::ZeroAmount));
     assert_eq!(deposit(&solver, 6, 10), Err(IndexError::WrongSigner));
-    assert_eq!(deposit(&owner(), 6, 10), Err(IndexError::WrongSigner));
+    let other = Party::owner(&key(0x77), &key(0x77)).unwrap();
+    assert_eq!(deposit(&other, 6, 10), Err(IndexError::WrongSigner));
     assert_eq!(
         deposit(&manager, 6, u64::MAX),
         Err(IndexError::AmountOverflow)
@@ -251,6 +253,48 @@ fn a_deposit_counts_once_and_only_its_managers_word() {
     assert_eq!(deposit(&manager, 7, 10), Err(IndexError::LotsFull));
     let by_manager = world.run(|journal| position.withdraw(&manager, Atoms(1), journal));
     assert_eq!(by_manager, Err(IndexError::WrongSigner));
+}
+
+#[test]
+fn an_owner_deposits_and_takes_back_what_nobody_routed() {
+    let mut world = World::new();
+    let mut account = Account::new(collateral_bytes(4, 4));
+    Collateral::create(account.data(), key(0xc0), DESK, OWNER, [4, 4]).unwrap();
+    let manager = world.role(Role::CollateralManager);
+    let mut position = Collateral::open(account.data()).unwrap();
+    world
+        .run(|j| position.deposit(&owner(), 1, Atoms(100), j))
+        .unwrap();
+    world.slot += RECLAIM_SLOTS;
+    let mut reclaim = |world: &mut World, party: &Party, amount| {
+        world.run(|j| position.reclaim(party, Atoms(amount), j))
+    };
+    assert_eq!(reclaim(&mut world, &owner(), 1), Err(IndexError::TooEarly));
+    world.slot += 1;
+    assert_eq!(
+        reclaim(&mut world, &manager, 1),
+        Err(IndexError::WrongSigner)
+    );
+    assert_eq!(
+        reclaim(&mut world, &owner(), 101),
+        Err(IndexError::NotEnoughCollateral)
+    );
+    assert_eq!(reclaim(&mut world, &owner(), 30), Ok(()));
+    // A younger deposit waits its own time, and does not hold up the older one.
+    world
+        .run(|j| position.deposit(&owner(), 2, Atoms(50), j))
+        .unwrap();
+    let mut reclaim =
+        |world: &mut World, amount| world.run(|j| position.reclaim(&owner(), Atoms(amount), j));
+    assert_eq!(reclaim(&mut world, 71), Err(IndexError::TooEarly));
+    assert_eq!(reclaim(&mut world, 70), Ok(()));
+    let totals = position.position.totals;
+    assert_eq!(
+        (totals.unconfirmed, totals.withdrawn),
+        (Atoms(50), Atoms(100))
+    );
+    let routed = world.run(|j| position.make_ready(&manager, Atoms(50), j));
+    assert_eq!(routed, Ok(()));
 }
 
 #[test]
