@@ -1,5 +1,6 @@
 //! Program ids and derived addresses.
 
+use flagstone_interface::grid::seeds as grid_seeds;
 use flagstone_interface::index::seeds as index_seeds;
 use flagstone_interface::router::seeds;
 use flagstone_interface::{INDEX_VAULT_ID, ROUTER_ID, SLAB_ID};
@@ -74,6 +75,17 @@ pub fn instrument_entry(slab: &Address, instrument: u8) -> Address {
 /// Liquidation ticket of an escrow.
 pub fn ticket(escrow: &Address) -> Address {
     router(&[seeds::TICKET, escrow.as_ref()])
+}
+
+/// Funding grid of an underlying for intervals of this length, in slots.
+pub fn grid(underlying_id: u64, interval_slots: u32) -> Address {
+    let underlying = underlying_id.to_le_bytes();
+    router(&[seeds::GRID, &underlying, &interval_slots.to_le_bytes()])
+}
+
+/// What the account of an escrow holds at its slab.
+pub fn exposure(escrow: &Address) -> Address {
+    router(&[grid_seeds::EXPOSURE, escrow.as_ref()])
 }
 
 /// Proposal with this number.

@@ -11,6 +11,7 @@
 //! | [`slab`] | instructions of the Slab, creating a slab |
 //! | [`index`] | instructions of the index-vault, views of its accounts |
 //! | [`route`] | an order over several slabs: reserve, open, commit, settle |
+//! | [`health`] | equity, margins and liquidation prices of a portfolio |
 //! | [`root`] | proofs under a slab's Merkle root |
 //! | [`events`] | events out of transaction logs |
 //! | [`replica`] | a slab rebuilt from its events: book, positions, fills |
@@ -21,6 +22,7 @@ pub mod address;
 pub mod embedded;
 #[cfg(feature = "embedded")]
 pub mod events;
+pub mod health;
 pub mod index;
 pub mod replica;
 pub mod root;

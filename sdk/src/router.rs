@@ -3,12 +3,14 @@
 mod claims;
 mod exits;
 mod governance;
+mod grid;
 mod liquidation;
 mod registry;
 
 pub use claims::*;
 pub use exits::*;
 pub use governance::*;
+pub use grid::*;
 pub use liquidation::*;
 pub use registry::*;
 
@@ -18,6 +20,10 @@ use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 
 const SYSTEM: Address = solana_system_interface::program::ID;
+
+/// Sysvar that shows a transaction's instructions.
+const INSTRUCTIONS: Address =
+    Address::from_str_const("Sysvar1nstructions1111111111111111111111111");
 
 fn instruction(data: Vec<u8>, accounts: Vec<AccountMeta>) -> Instruction {
     Instruction {

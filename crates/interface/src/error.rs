@@ -301,6 +301,8 @@ errors! {
         OutsideBand = 7058,
         /// The exposure shown is of another escrow or too old.
         BadExposure = 7059,
+        /// The instruction has to be the only one of the Router in its transaction.
+        NotAlone = 7060,
     }
 }
 

@@ -141,6 +141,8 @@ pub mod router {
     pub const UPDATE_FUNDING_GRID: u8 = 27;
     /// Books what a vault holds beyond its books to a slab's insurance.
     pub const SKIM_SURPLUS: u8 = 28;
+    /// Brings a slab's place in a funding grid in line with the registry.
+    pub const LIST_IN_GRID: u8 = 29;
     /// Queues a withdrawal above the limit.
     pub const CLAIM_WITHDRAWAL: u8 = 30;
     /// Pays the next claim as far as the limit allows.

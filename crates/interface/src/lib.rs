@@ -14,6 +14,7 @@ pub mod debit;
 pub mod error;
 pub mod event;
 pub mod governance;
+pub mod grid;
 pub mod index;
 pub mod instruction;
 pub mod limits;

@@ -13,7 +13,8 @@
 //! | [`Escrow`] | `"pledge"`, slab, owner, mint |
 //! | [`InstrumentEntry`] | `"instrument"`, slab, number (one byte) |
 //! | [`Ticket`] | `"ticket"`, escrow |
-//! | [`FundingGrid`] | `"grid"`, underlying id (eight bytes) |
+//! | [`FundingGrid`] | the head of a [`Grid`](crate::grid::Grid) |
+//! | [`Exposure`](crate::grid::Exposure) | `"exposure"`, escrow |
 //! | [`Proposal`](crate::governance::Proposal) | `"proposal"`, id (eight bytes) |
 //! | [`ProgramHash`](crate::governance::ProgramHash) | `"hash"`, program data |
 //!
@@ -47,7 +48,7 @@ pub mod seeds {
     pub const INSTRUMENT: &[u8] = b"instrument";
     /// [`super::Ticket`].
     pub const TICKET: &[u8] = b"ticket";
-    /// [`super::FundingGrid`].
+    /// [`crate::grid::Grid`].
     pub const GRID: &[u8] = b"grid";
     /// [`crate::governance::Proposal`].
     pub const PROPOSAL: &[u8] = b"proposal";
@@ -272,8 +273,16 @@ pub struct SlabEntry {
     pub upgrade_authority: Key,
     /// Slot in which the program was last deployed.
     pub deploy_slot: u64,
+    /// Largest equity that one account of this slab may ever count for elsewhere
+    /// (E_max of rule N5), in atoms.
+    pub equity_max_atoms: u64,
+    /// 1 when the slab may take part in netting and votes in the funding grid.
+    /// There is no netting yet, so every slab adds exactly nothing to credit.
+    pub netting: u32,
     /// Reserved; zero.
-    pub reserved: [u64; 41],
+    pub padding2: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 39],
 }
 assert_layout!(SlabEntry, 512, slab @ 16, program_id @ 48);
 
@@ -717,7 +726,7 @@ impl Record for Ticket {
     const VERSION: u32 = 1;
 }
 
-/// Shared funding rate of one underlying.
+/// Shared funding rate of one underlying: the head of a [`crate::grid::Grid`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct FundingGrid {

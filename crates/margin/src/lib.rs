@@ -9,6 +9,9 @@
 //! |---|---|
 //! | [`reading`] | one slab account, read live: equity, margins, its largest leg |
 //! | [`portfolio`] | the set of a user's slab accounts |
+//! | [`exposure`] | what one slab account holds, to be marked later |
+//! | [`health`] | equity and margins of a portfolio at the marks, liquidation prices |
+//! | [`grid`] | the shared funding rate out of the slabs' own |
 //! | [`plan`] | which leg to close, how much of it, and within which bounds |
 //! | [`band`] | how much worse than the mark a delegate may trade |
 //! | [`cover`] | how much insurance may pay |
@@ -17,11 +20,15 @@
 
 pub mod band;
 pub mod cover;
+pub mod exposure;
+pub mod grid;
+pub mod health;
 pub mod plan;
 pub mod portfolio;
 pub mod reading;
 pub mod times;
 
+pub use health::{AccountHealth, Mark, PortfolioHealth};
 pub use plan::Plan;
 pub use portfolio::Standing;
 pub use reading::{Leg, Reading, Unreadable};

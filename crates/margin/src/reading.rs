@@ -208,7 +208,7 @@ pub fn lots_in(data: &[u8], account: &SlabAccount, instrument: u8) -> Result<u32
 }
 
 /// Cash that the account may count on, in atoms.
-fn cash_atoms(
+pub(crate) fn cash_atoms(
     header: &SlabHeader,
     account: &SlabAccount,
     escrow: &Escrow,
@@ -236,7 +236,8 @@ fn on_the_way(total: u64, seen: u64) -> Result<i64, Unreadable> {
     i64::try_from(atoms).map_err(|_| Unreadable)
 }
 
-fn bounded(atoms: Option<i64>) -> Result<i64, Unreadable> {
+/// An amount within what an account may show.
+pub(crate) fn bounded(atoms: Option<i64>) -> Result<i64, Unreadable> {
     match atoms {
         Some(atoms) if atoms.unsigned_abs() <= ATOMS_MAX as u64 => Ok(atoms),
         _ => Err(Unreadable),
@@ -254,7 +255,7 @@ fn value_atoms(instrument: &Instrument, lots: u32) -> Result<u64, Unreadable> {
 }
 
 /// The engine's worst case, for lots that may be anything.
-fn worst_lots(position: &Position) -> Result<u32, Unreadable> {
+pub(crate) fn worst_lots(position: &Position) -> Result<u32, Unreadable> {
     let lots = i64::from(position.lots.0);
     let long = lots + i64::from(position.open_bid_lots.0);
     let short = i64::from(position.open_ask_lots.0) - lots;

@@ -13,7 +13,9 @@
 //! rate        = clamp(premium_sum / premium_weight, funding_max * index) * atoms_per_tick
 //! ```
 //! The Router's shared rate replaces the slab's own where it is from the last
-//! interval and within `funding_spread_max` of it.
+//! interval and within `funding_spread_max` of it. For that rate the Router reads
+//! the premium over the last `funding_slots` slots out of this interval and the
+//! one before, never a rate that was shared already.
 //!
 //! What is paid is rounded up and what is received down; the rest stays in
 //! `funding_pool_atoms`, which is what was paid less what was received so far.
@@ -157,6 +159,7 @@ impl Instrument {
             // was due, and nothing was sampled for those after it.
             self.funding_base = self.funding_base.wrapping_add(self.funding_rate);
             self.funding_rate = 0;
+            (self.premium_before, self.premium_before_weight) = (0, 0);
             self.funding_start = Slot(slot.0 - elapsed % length);
             elapsed %= length;
         }
@@ -171,6 +174,7 @@ impl Instrument {
         self.funding_rate = 0;
         self.funding_start = slot;
         (self.premium_sum, self.premium_weight) = (0, 0);
+        (self.premium_before, self.premium_before_weight) = (0, 0);
     }
 
     /// Starts an interval at the rate that the last one's premium calls for.
@@ -193,6 +197,8 @@ impl Instrument {
         // Bounded by funding_max of a price below 2^53 atoms, times 2^16.
         self.funding_rate = i64::try_from(rate).unwrap_or(0);
         self.funding_start = Slot(start);
+        // The Router reads both for the shared rate.
+        (self.premium_before, self.premium_before_weight) = (self.premium_sum, self.premium_weight);
         (self.premium_sum, self.premium_weight) = (0, 0);
     }
 }

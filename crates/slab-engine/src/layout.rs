@@ -229,8 +229,14 @@ pub struct Instrument {
     pub grid_rate: SignedPpm,
     /// Slot in which the Router computed it; 0 when there is none.
     pub grid_slot: Slot,
+    /// Premium sum of the interval before the running one, in ticks.
+    pub premium_before: i64,
+    /// Slots that it weighs.
+    pub premium_before_weight: u32,
     /// Reserved; zero.
-    pub reserved: [u64; 9],
+    pub padding2: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 7],
 }
 assert_layout!(Instrument, 640);
 

@@ -8,6 +8,7 @@
 //! | set_limit | vault or slab ledger |
 //! | set_guardian, set_delays, hand_over | none |
 //! | accept_program | entry, program, program data, its hash |
+//! | set_netting | entry |
 
 use crate::access::fail;
 use crate::exits::quarantine;
@@ -95,6 +96,7 @@ pub fn make(
             Ok(())
         }
         kind::ACCEPT_PROGRAM => accept_program(fields, rest),
+        kind::SET_NETTING => set_netting(fields, rest),
         _ => Err(fail(RouterError::BadProposal)),
     }
 }
@@ -262,5 +264,29 @@ fn accept_program(mut fields: Fields<'_>, rest: &[AccountView]) -> Result<()> {
     entry.deploy_slot = deployment.slot;
     entry.upgrade_authority = deployment.authority;
     entry.status = slab_status::ACTIVE;
+    Ok(())
+}
+
+/// A slab's place in netting and in the funding grids, which
+/// [`crate::instructions::funding_grid`] brings in line with it. That its
+/// program is final or behind a time lock (rule N5) is for those to judge who
+/// have the proposal's delay to object: no account shows a time lock.
+#[inline(never)]
+fn set_netting(mut fields: Fields<'_>, rest: &[AccountView]) -> Result<()> {
+    let (slab, flag, equity_max_atoms) = (fields.key()?, fields.byte()?, fields.long()?);
+    fields.end()?;
+    let [entry] = rest else { return Err(bad()) };
+    // SAFETY: the only record of its kind in this instruction.
+    let mut entry: Stored<SlabEntry> = unsafe { Stored::load_mut(*entry)? };
+    let sound = match flag {
+        0 => equity_max_atoms == 0,
+        1 => entry.status == slab_status::ACTIVE,
+        _ => false,
+    };
+    if !sound || !key_eq(&entry.slab, &slab) {
+        return Err(bad());
+    }
+    entry.netting = flag.into();
+    entry.equity_max_atoms = equity_max_atoms;
     Ok(())
 }

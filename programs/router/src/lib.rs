@@ -14,6 +14,7 @@ use anchor_lang::prelude::*;
 extern crate alloc;
 
 mod access;
+mod alone;
 mod booking;
 mod changes;
 mod exits;
@@ -206,6 +207,32 @@ pub mod flagstone_router {
     #[discrim = 24]
     pub fn fund_insurance(ctx: &mut Context<FundInsurance>, amount_atoms: u64) -> Result<()> {
         fund_insurance::run(ctx, amount_atoms)
+    }
+
+    /// Writes down what a slab account holds. Permissionless.
+    #[discrim = 26]
+    pub fn refresh_exposure(ctx: &mut Context<RefreshExposure>) -> Result<()> {
+        refresh_exposure::run(ctx)
+    }
+
+    /// Computes the shared funding rate of an underlying. Permissionless.
+    #[discrim = 27]
+    pub fn update_funding_grid(ctx: &mut Context<UpdateFundingGrid>) -> Result<()> {
+        funding_grid::update(ctx)
+    }
+
+    /// Books what the vault holds beyond its books to a slab's insurance. For
+    /// the administrator.
+    #[discrim = 28]
+    pub fn skim_surplus(ctx: &mut Context<SkimSurplus>) -> Result<()> {
+        skim_surplus::run(ctx)
+    }
+
+    /// Brings a slab's place in a funding grid in line with the registry.
+    /// Permissionless.
+    #[discrim = 29]
+    pub fn list_in_grid(ctx: &mut Context<ListInGrid>) -> Result<()> {
+        funding_grid::list(ctx)
     }
 
     /// Queues a withdrawal above the limit, to be paid to a token account.

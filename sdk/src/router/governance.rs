@@ -1,15 +1,11 @@
 //! Proposals, pauses, and the hashes of slab programs.
 
-use super::{SYSTEM, instruction, registry::InstrumentRules};
+use super::{INSTRUCTIONS, SYSTEM, instruction, registry::InstrumentRules};
 use crate::address;
 use flagstone_interface::governance::{hash_payload, kind};
 use flagstone_interface::instruction::router as number;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
-
-/// Sysvar that shows a transaction's instructions.
-const INSTRUCTIONS: Address =
-    Address::from_str_const("Sysvar1nstructions1111111111111111111111111");
 
 /// What a proposal changes: its payload and the accounts that execution needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +102,20 @@ impl Change {
             AccountMeta::new_readonly(address::program_hash(&data), false),
         ];
         Self::new(kind::ACCEPT_PROGRAM, &[slab.as_ref(), hash], accounts)
+    }
+
+    /// Lets a slab vote in the funding grids, and one day take part in netting,
+    /// or no longer; `equity_max_atoms` bounds what equity of one account there
+    /// may ever count for elsewhere, 0 with the flag off.
+    /// [`super::list_in_grid`] takes it to a grid.
+    pub fn set_netting(slab: &Address, netting: bool, equity_max_atoms: u64) -> Self {
+        let fields: [&[u8]; 3] = [
+            slab.as_ref(),
+            &[netting.into()],
+            &equity_max_atoms.to_le_bytes(),
+        ];
+        let accounts = vec![AccountMeta::new(address::slab_entry(slab), false)];
+        Self::new(kind::SET_NETTING, &fields, accounts)
     }
 
     /// The payload, as execution shows it.
