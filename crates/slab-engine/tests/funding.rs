@@ -321,3 +321,33 @@ fn rm6_longs_pay_what_shorts_receive_but_for_the_rounding() {
     // It moved at all.
     assert!(exchange.slab().instruments[0].funding_index != 0);
 }
+
+#[test]
+fn t8_the_premium_of_the_last_interval_is_kept_for_the_shared_rate() {
+    let mut exchange = exchange(10);
+    let kept = |exchange: &mut Exchange, slot: u32| {
+        exchange
+            .run(|slab| slab.update_funding(0, None, Slot(slot)))
+            .unwrap();
+        let instrument = &exchange.slab().instruments[0];
+        assert_eq!((instrument.premium_sum, instrument.premium_weight), (0, 0));
+        (instrument.premium_before, instrument.premium_before_weight)
+    };
+    premium(&mut exchange, 5);
+    assert_eq!(kept(&mut exchange, 120), (100, 20));
+    assert_eq!(kept(&mut exchange, 139), (100, 20));
+    premium(&mut exchange, -3);
+    assert_eq!(kept(&mut exchange, 140), (-60, 20));
+    // An interval in which nothing was sampled is one, and what lies further
+    // back is forgotten.
+    assert_eq!(kept(&mut exchange, 160), (0, 0));
+    premium(&mut exchange, 7);
+    assert_eq!(kept(&mut exchange, 199), (140, 20));
+    premium(&mut exchange, 7);
+    assert_eq!(kept(&mut exchange, 220), (0, 0));
+    // Nor is there one of intervals that ended for good.
+    premium(&mut exchange, 7);
+    assert_eq!(kept(&mut exchange, 240), (140, 20));
+    exchange.slab().instruments[0].rules.funding_slots = Slot(0);
+    assert_eq!(kept(&mut exchange, 241), (0, 0));
+}

@@ -13,6 +13,7 @@ pub mod desk;
 pub mod evil;
 pub mod forge;
 pub mod govern;
+pub mod grid;
 pub mod hostile;
 pub mod index;
 pub mod market;
