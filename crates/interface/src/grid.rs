@@ -92,7 +92,8 @@ pub struct ExposedPosition {
     pub underlying_id: u64,
     /// What was paid for the position, in atoms; negative for what was received.
     pub cost_atoms: i64,
-    /// Funding that it owed, in atoms; negative for what is owed to it.
+    /// Funding that it owed when the slab accrued last, in atoms; negative for
+    /// what is owed to it.
     pub funding_atoms: i64,
     /// Size in lots; negative is short.
     pub lots: i32,
