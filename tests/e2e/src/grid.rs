@@ -3,13 +3,14 @@
 
 use crate::govern::change;
 use crate::pyth::{FUNDING_SLOTS, ORACLE, Price, wait, with_oracle};
+use crate::refusal::{Why, refused};
 use crate::{MARK, QUOTE, audit, ok, session};
 use flagstone_sdk::embedded::{Exchange, Failure, Member, Receipt, Seat};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::matching::SelfTrade;
 use flagstone_sdk::engine::orders::{OrderKind, Place, Take};
-use flagstone_sdk::interface::grid::Grid;
+use flagstone_sdk::interface::grid::{GRID_STEP_MAX_PPM, Grid};
 use flagstone_sdk::interface::router::{SlabEntry, SlabLedger};
 use flagstone_sdk::router::Change;
 use flagstone_sdk::units::{Lots, Side, Slot, Ticks};
@@ -24,6 +25,12 @@ pub const UNDERLYING: u64 = 1;
 
 /// What each member brings to each slab, in atoms.
 pub const CASH: u64 = 20_000 * QUOTE;
+
+/// A premium of one tick, in ppm of the index.
+pub const TICK_PPM: i32 = 100;
+
+/// Largest step of the shared rate, in ppm.
+pub const STEP: i32 = GRID_STEP_MAX_PPM as i32;
 
 const SEEDS: [&str; 4] = ["second", "third", "fourth", "fifth"];
 
@@ -72,6 +79,14 @@ impl Floor {
         for (at, premium) in premiums.iter().enumerate() {
             floor.quote(at, *premium);
         }
+        floor
+    }
+
+    /// The same, all of them listed and sampled for more than an interval.
+    pub fn sampled(premiums: &[u32]) -> Self {
+        let mut floor = Self::open(premiums);
+        floor.flag_and_list();
+        floor.pass(FUNDING_SLOTS + 10);
         floor
     }
 
@@ -184,6 +199,28 @@ impl Floor {
         audit(&self.exchange);
     }
 
+    /// On to the next interval of the grid, counted from slot 0.
+    pub fn next_interval(&mut self) {
+        let all: Vec<usize> = (0..self.seats.len()).collect();
+        self.next_interval_for(&all);
+    }
+
+    /// The same with prices for some slabs only.
+    pub fn next_interval_for(&mut self, slabs: &[usize]) {
+        let slot = self.exchange.session.slot() as u32;
+        self.pass_for(FUNDING_SLOTS - slot % FUNDING_SLOTS, slabs);
+    }
+
+    /// Rate of a slab's running interval, once accrued.
+    pub fn running_rate(&mut self, at: usize) -> i64 {
+        self.accrue(at, false);
+        let read = |slab: &flagstone_sdk::engine::Slab<'_>| slab.instruments[0].funding_rate;
+        let session = &self.exchange.session;
+        session
+            .with_slab(&self.seats[at].slab, read)
+            .expect("a slab")
+    }
+
     /// Accrues funding of a slab, with the shared rate or without; the rate of
     /// the interval that began, if one did.
     pub fn accrue(&mut self, at: usize, grid: bool) -> Option<i64> {
@@ -277,6 +314,13 @@ impl Floor {
         signers: &[&Keypair],
     ) -> Result<Receipt, Box<Failure>> {
         self.exchange.session.send(instructions, signers)
+    }
+
+    /// Sends what nobody signs for and has to fail for this reason.
+    #[track_caller]
+    pub fn refuse(&mut self, instruction: &Instruction, why: impl Into<Why>) {
+        let one = std::slice::from_ref(instruction);
+        refused(&mut self.exchange.session, one, &[], why);
     }
 
     /// What the Router holds for a slab.
