@@ -108,8 +108,8 @@ event! { {}
         underlying_id: u64,
         /// Slabs that the rate was computed from.
         slabs: u8,
-        /// The rate, in the unit of the slabs' funding rates.
-        rate: i64,
+        /// Funding of one interval on notional, in ppm; longs pay when positive.
+        rate_ppm: i32,
     }
 }
 

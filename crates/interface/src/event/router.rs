@@ -325,10 +325,8 @@ events! {
             slab: Key,
             /// Positions recorded.
             positions: u8,
-            /// Equity of the account, in atoms.
-            equity_atoms: i64,
-            /// Its initial margin, in atoms.
-            initial_atoms: u64,
+            /// Cash of the account, in atoms.
+            cash_atoms: i64,
         }
         /// `claim_withdrawal`: a withdrawal above the limit was queued.
         ClaimQueued = 158 {

@@ -6,6 +6,7 @@
 
 use crate::access::{allocate, derive, fail, read_slab, require_top_level};
 use crate::alone::require_alone;
+use crate::log;
 use crate::record::Stored;
 use crate::seat::current_slot;
 use crate::version;
@@ -14,6 +15,7 @@ use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::GridUpdated;
 use flagstone_interface::grid::{GRID_MEMBERS_MAX, Grid, GridMember};
 use flagstone_interface::router::{InstrumentEntry, SlabEntry, SlabLedger, seeds, slab_status};
 use flagstone_interface::{Record, key_eq};
@@ -202,7 +204,15 @@ pub fn update(ctx: &mut Context<UpdateFundingGrid>) -> Result<()> {
     }
     let rate = next_rate_ppm(grid.shared.rate_ppm, &ballots[..count]);
     grid.shared.rate_ppm = rate.ok_or(fail(RouterError::BadGrid))?;
+    let voters = |ballot: &&Ballot| ballot.weight > 0 && ballot.rate_ppm.is_some();
+    let voting = ballots[..count].iter().filter(voters).count();
     grid.shared.slot = now;
+    log::write(&GridUpdated {
+        tag: GridUpdated::TAG,
+        underlying_id: grid.shared.underlying_id,
+        slabs: voting as u8,
+        rate_ppm: grid.shared.rate_ppm,
+    });
     Ok(())
 }
 

@@ -1,4 +1,5 @@
 use crate::access::{create, fail};
+use crate::log;
 use crate::record::Stored;
 // All of it: the nested accounts bring generated modules along.
 use crate::seat::*;
@@ -7,6 +8,7 @@ use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::ExposureRefreshed;
 use flagstone_interface::grid::{Exposure, seeds};
 use flagstone_interface::{Key, Record, key_eq};
 use flagstone_margin::exposure;
@@ -48,7 +50,15 @@ pub fn run(ctx: &mut Context<RefreshExposure>) -> Result<()> {
     }
     let (data, account) = seat.account()?;
     exposure::take(data, account, &seat.escrow, slot, &mut record)
-        .map_err(|_| fail(RouterError::Unreadable))
+        .map_err(|_| fail(RouterError::Unreadable))?;
+    log::write(&ExposureRefreshed {
+        tag: ExposureRefreshed::TAG,
+        escrow: key,
+        slab: seat.escrow.slab,
+        positions: record.positions_count as u8,
+        cash_atoms: record.cash_atoms,
+    });
+    Ok(())
 }
 
 /// Creates the record in place: it takes half a frame.

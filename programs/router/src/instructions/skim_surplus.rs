@@ -1,8 +1,10 @@
 use crate::access::{fail, require_active, require_top_level};
+use crate::log;
 use crate::record::Stored;
 use crate::token;
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::SurplusSkimmed;
 use flagstone_interface::key_eq;
 use flagstone_interface::router::{RouterConfig, SlabEntry, SlabLedger, Vault};
 
@@ -58,5 +60,12 @@ pub fn run(ctx: &mut Context<SkimSurplus>) -> Result<()> {
     ledger.insurance_atoms = insurance.ok_or(overflow.clone())?;
     ledger.insurance_funded_total_atoms = total.ok_or(overflow)?;
     accounts.vault.booked_atoms = held;
+    log::write(&SurplusSkimmed {
+        tag: SurplusSkimmed::TAG,
+        slab: ledger.slab,
+        amount_atoms: surplus,
+        insurance_atoms: ledger.insurance_atoms,
+        booked_atoms: held,
+    });
     Ok(())
 }
