@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`layout`] | where the bytes of a slab go |
 //! | [`demo`] | an exchange at work, told as it happens |
+//! | [`metrics`] | transaction logs become Prometheus metrics |
 //! | [`flow`] | order flow, recorded or generated, and replaying it |
 //! | [`venue`] | where operations run: the programs in an SVM, or the bare engine |
 //! | [`checks`] | what has to hold at the end of a run |
@@ -15,6 +16,7 @@ mod compute;
 mod demo;
 mod flow;
 mod layout;
+mod metrics;
 mod print;
 mod replay;
 mod table;
@@ -38,6 +40,8 @@ enum Command {
     Demo(demo::Args),
     /// Replay order flow and compare the book with a model
     Replay(replay::Args),
+    /// Turn transaction logs into Prometheus metrics
+    Metrics(metrics::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         Command::Layout(args) => layout::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Metrics(args) => metrics::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

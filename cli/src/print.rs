@@ -3,12 +3,24 @@
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write as _};
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Status of a command whose reader left: what a shell shows when the signal
 /// of a broken pipe ends a command.
 const READER_LEFT: i32 = 128 + 13;
 /// Status when the output cannot be written.
 const UNWRITABLE: i32 = 1;
+
+/// Whether lines are kept back for now.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Runs something that tells what it does, and says nothing of it.
+pub(crate) fn quietly<R>(what: impl FnOnce() -> R) -> R {
+    QUIET.store(true, Ordering::Relaxed);
+    let result = what();
+    QUIET.store(false, Ordering::Relaxed);
+    result
+}
 
 /// Prints a line. A closed pipe ends the command quietly, for nobody reads on.
 macro_rules! tell {
@@ -18,6 +30,9 @@ pub(crate) use tell;
 
 /// Prints a line; what [`tell`] stands for.
 pub(crate) fn line(text: Arguments<'_>) {
+    if QUIET.load(Ordering::Relaxed) {
+        return;
+    }
     let Err(error) = writeln!(io::stdout().lock(), "{text}") else {
         return;
     };

@@ -1,7 +1,7 @@
 //! `flagstone replay`: order flow through a slab, without a story.
 
 use crate::flow::{self, CASH_ATOMS, Feed, MAKERS, Mode, report::Report};
-use crate::venue::{Host, Svm, Venue};
+use crate::venue::{Chains, Host, Svm, Venue};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 
@@ -71,21 +71,25 @@ pub(crate) fn feed(file: Option<&Path>, options: &Options, events: usize) -> Res
     }
 }
 
-/// Replays a feed on a fresh slab.
+/// Replays a feed on a fresh slab: of an embedded chain, or of the bare engine.
 ///
 /// # Errors
 /// When the venue cannot start or fails.
-pub(crate) fn replay(feed: &Feed, options: &Options, host: bool, batch: usize) -> Result<Report> {
-    let mode = options.mode.unwrap_or(feed.mode);
+pub(crate) fn replay(
+    feed: &Feed,
+    mode: Option<Mode>,
+    chains: Option<&Chains>,
+    batch: usize,
+) -> Result<Report> {
+    let mode = mode.unwrap_or(feed.mode);
     let mark = feed.first_middle().context(
         "the records never show a bid and an ask together; use more of them with --events",
     )?;
     let params = feed.instrument(mark);
     let users = MAKERS + 1;
-    let mut venue: Box<dyn Venue> = if host {
-        Box::new(Host::start(&params, users, CASH_ATOMS)?)
-    } else {
-        Box::new(Svm::start(&options.programs, &params, users, CASH_ATOMS)?)
+    let mut venue: Box<dyn Venue> = match chains {
+        Some(chains) => Box::new(Svm::start(chains, &params, users, CASH_ATOMS)?),
+        None => Box::new(Host::start(&params, users, CASH_ATOMS)?),
     };
     flow::replay::run(feed, mode, venue.as_mut(), batch)
 }
@@ -102,7 +106,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         GENERATED_EVENTS
     };
     let feed = feed(file, &args.options, args.options.events.unwrap_or(all))?;
-    let report = replay(&feed, &args.options, args.host && !args.svm, args.batch)?;
+    let chains = Chains::new(&args.options.programs);
+    let chains = (!args.host || args.svm).then_some(&chains);
+    let report = replay(&feed, args.options.mode, chains, args.batch)?;
     ensure!(report.print(), "a check does not hold");
     Ok(())
 }

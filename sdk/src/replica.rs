@@ -328,6 +328,11 @@ impl Replica {
         self.holds.iter().map(|(index, view)| (*index, view))
     }
 
+    /// The hold at an index.
+    pub fn hold(&self, index: u32) -> Option<&HoldView> {
+        self.holds.get(&index)
+    }
+
     /// Fills ever made.
     pub fn trades_total(&self) -> u64 {
         self.trades_total

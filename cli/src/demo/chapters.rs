@@ -5,11 +5,10 @@ use super::tables;
 use crate::checks;
 use crate::print::tell;
 use crate::table::{grouped, money};
-use crate::venue;
+use crate::venue::{self, Chains};
 use anyhow::{Context, Result, ensure};
 use flagstone_sdk::interface::event::Traded;
 use flagstone_sdk::units::Side;
-use std::path::Path;
 
 /// What everyone brings, deposits and pledges, in atoms.
 const TOKENS: u64 = 50_000 * QUOTE;
@@ -34,9 +33,9 @@ const CHAPTERS: [(&str, Chapter); 4] = [
 ///
 /// # Errors
 /// When a program is missing or a transaction failed that should not.
-pub(crate) fn tell(programs: &Path) -> Result<bool> {
+pub(crate) fn tell(chains: &Chains) -> Result<bool> {
     tell!("Part one: two makers and a taker\n");
-    let mut story = Story::open(programs)?;
+    let mut story = Story::open(chains)?;
     say!("An exchange opens: a Router with a vault, and a slab of 10 MiB that");
     say!(
         "trades TEST-PERP in lots worth their price, marked at {}.",

@@ -5,7 +5,7 @@ use super::tables::{self, Balance};
 use crate::checks::{self, Check};
 use crate::print::tell;
 use crate::table::{money, numbers};
-use crate::venue;
+use crate::venue::{self, Chains};
 use anyhow::{Context, Result, ensure};
 use flagstone_keeper::{Liquidator, Task};
 use flagstone_sdk::embedded::{Oracle, oracle_instrument};
@@ -13,7 +13,6 @@ use flagstone_sdk::interface::router::{SlabLedger, portfolio_status};
 use flagstone_sdk::units::{Side, Ticks};
 use flagstone_sdk::{router, slab};
 use solana_signer::Signer;
-use std::path::Path;
 
 const FRANK: usize = 0;
 const GRACE: usize = 1;
@@ -48,9 +47,9 @@ struct Crash {
 ///
 /// # Errors
 /// When a program is missing or a transaction failed that should not.
-pub(super) fn tell(programs: &Path) -> Result<bool> {
+pub(super) fn tell(chains: &Chains) -> Result<bool> {
     tell!("\nPart three: a crash, and the keeper's liquidation\n");
-    let mut crash = Crash::open(programs)?;
+    let mut crash = Crash::open(chains)?;
     tell!("1. A long position with leverage");
     crash.trade()?;
     let start = crash.moment()?;
@@ -83,12 +82,12 @@ struct Moment {
 }
 
 impl Crash {
-    fn open(programs: &Path) -> Result<Self> {
+    fn open(chains: &Chains) -> Result<Self> {
         let oracle = Oracle::new([0xfe; 32]);
         let params = oracle_instrument(Ticks(MARK), &oracle);
         let mut crash = Self {
             story: Story {
-                exchange: venue::open(programs, &params)?,
+                exchange: venue::open(chains, &params)?,
                 people: Vec::new(),
                 steps: Vec::new(),
             },

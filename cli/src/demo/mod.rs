@@ -14,9 +14,13 @@ mod route;
 mod story;
 mod tables;
 
+use crate::flow::{Feed, Mode};
+use crate::metrics;
 use crate::print::tell;
 use crate::replay::{self, GENERATED_EVENTS, Options};
+use crate::venue::Chains;
 use anyhow::{Result, ensure};
+use flagstone_sdk::embedded::Journal;
 use std::path::PathBuf;
 
 /// Instructions per transaction of the demo's flow.
@@ -28,6 +32,9 @@ pub(crate) struct Args {
     /// Databento market-by-order file for the flow, .dbn or .dbn.zst [default: a generated flow]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// Writes every transaction to a file, one JSON object a line, as `flagstone metrics` reads them
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
 }
@@ -41,13 +48,29 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let events = args.options.events.unwrap_or(GENERATED_EVENTS);
     // Read before the story starts, so that a wrong path is told at once.
     let feed = replay::feed(args.data.as_deref(), &args.options, events)?;
-    let mut holds = chapters::tell(&args.options.programs)?;
-    holds &= route::tell(&args.options.programs)?;
-    holds &= crash::tell(&args.options.programs)?;
-    tell!("\nPart four: order flow through a fresh slab of the same size\n");
-    let report = replay::replay(&feed, &args.options, false, BATCH)?;
-    holds &= report.print();
-    ensure!(holds, "a check does not hold");
+    let mut chains = Chains::new(&args.options.programs);
+    let journal = Journal::new();
+    chains.journal = args.log.as_ref().map(|_| journal.clone());
+    let told = tell_all(&chains, &feed, args.options.mode);
+    // What went wrong can be read there as well.
+    if let Some(file) = &args.log {
+        metrics::write(file, &journal.take())?;
+    }
+    ensure!(told?, "a check does not hold");
     tell!("\nEverything holds.");
     Ok(())
+}
+
+/// Tells every part; `true` when all checks hold.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn tell_all(chains: &Chains, feed: &Feed, mode: Option<Mode>) -> Result<bool> {
+    let mut holds = chapters::tell(chains)?;
+    holds &= route::tell(chains)?;
+    holds &= crash::tell(chains)?;
+    tell!("\nPart four: order flow through a fresh slab of the same size\n");
+    let report = replay::replay(feed, mode, Some(chains), BATCH)?;
+    holds &= report.print();
+    Ok(holds)
 }

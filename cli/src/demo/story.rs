@@ -13,9 +13,8 @@ use flagstone_sdk::units::{Side, Ticks};
 use flagstone_sdk::{router, slab};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use std::path::Path;
 
-use crate::venue::{self, Handle};
+use crate::venue::{self, Chains, Handle};
 
 /// Mark that the instrument starts from, in ticks of 0.01.
 pub(crate) const MARK: u32 = 10_000;
@@ -70,9 +69,9 @@ impl Story {
     ///
     /// # Errors
     /// When a program is missing or a transaction failed.
-    pub(crate) fn open(programs: &Path) -> Result<Self> {
+    pub(crate) fn open(chains: &Chains) -> Result<Self> {
         Ok(Self {
-            exchange: venue::open(programs, &standard_instrument(Ticks(MARK)))?,
+            exchange: venue::open(chains, &standard_instrument(Ticks(MARK)))?,
             people: Vec::new(),
             steps: Vec::new(),
         })

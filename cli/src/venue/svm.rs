@@ -3,14 +3,33 @@
 use super::{Call, Custody, Done, Reply, Request, Venue, taking};
 use crate::compute;
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use flagstone_sdk::embedded::{Exchange, Failure, Member, Session};
+use flagstone_sdk::embedded::{Exchange, Failure, Journal, Member, Session};
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::{Slab, SlabError, SlabSize};
 use flagstone_sdk::events;
 use flagstone_sdk::interface::event::{Event, cancel_reason};
 use flagstone_sdk::slab;
 use solana_signer::Signer;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Where embedded chains come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Chains {
+    /// Folder of the built programs.
+    pub(crate) programs: PathBuf,
+    /// Notes what is sent, if anyone wants to know.
+    pub(crate) journal: Option<Journal>,
+}
+
+impl Chains {
+    /// Chains with the programs in a folder, of which nobody takes notes.
+    pub(crate) fn new(programs: &Path) -> Self {
+        Self {
+            programs: programs.to_path_buf(),
+            journal: None,
+        }
+    }
+}
 
 /// A full slab on the embedded chain.
 pub(crate) struct Svm {
@@ -21,17 +40,17 @@ pub(crate) struct Svm {
 }
 
 impl Svm {
-    /// Starts a chain with `programs`, and `users` participants of `atoms` each.
+    /// Starts a chain, and `users` participants of `atoms` each.
     ///
     /// # Errors
     /// When a program is missing or a transaction failed.
     pub(crate) fn start(
-        programs: &Path,
+        chains: &Chains,
         params: &InstrumentParams,
         users: usize,
         atoms: u64,
     ) -> Result<Self> {
-        let mut exchange = open(programs, params)?;
+        let mut exchange = open(chains, params)?;
         let members = (0..users)
             .map(|_| exchange.join(atoms, atoms))
             .collect::<Result<Vec<_>, Box<Failure>>>()?;
@@ -183,19 +202,20 @@ impl Venue for Svm {
     }
 }
 
-/// A chain with `programs`, and an exchange with one instrument on a full slab.
+/// A new chain, and an exchange with one instrument on a full slab.
 ///
 /// # Errors
 /// When a program is missing or not of this build, or the slab refuses the
 /// instrument.
-pub(crate) fn open(programs: &Path, params: &InstrumentParams) -> Result<Exchange> {
+pub(crate) fn open(chains: &Chains, params: &InstrumentParams) -> Result<Exchange> {
     let mismatch = || {
         format!(
             "the programs in {} are not those of this build: run `cargo xtask build-sbf`",
-            programs.display()
+            chains.programs.display()
         )
     };
-    let session = Session::start(programs)?;
+    let mut session = Session::start(&chains.programs)?;
+    session.keep(chains.journal.clone());
     // Nothing but other programs can fail on a chain where nothing happened yet.
     let mut exchange = Exchange::open(session, SlabSize::Full).with_context(mismatch)?;
     if let Err(failure) = exchange.add_instrument(params) {

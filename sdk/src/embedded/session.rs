@@ -129,9 +129,10 @@ impl Session {
         Ok(session)
     }
 
-    /// Notes every transaction from now on.
-    pub fn keep(&mut self, journal: &Journal) {
-        self.journal = Some(journal.clone());
+    /// Notes every transaction from now on, or with `None` no more. Returns the
+    /// journal that was kept so far.
+    pub fn keep(&mut self, journal: Option<Journal>) -> Option<Journal> {
+        std::mem::replace(&mut self.journal, journal)
     }
 
     /// Pays every transaction's fee.

@@ -106,7 +106,7 @@ impl Story {
     /// Begins to listen.
     pub fn of(session: &mut Session) -> Self {
         let journal = Journal::new();
-        session.keep(&journal);
+        session.keep(Some(journal.clone()));
         Self {
             journal,
             told: RouterTold::of(session),

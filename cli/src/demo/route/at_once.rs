@@ -90,8 +90,10 @@ pub(super) fn three_legs(stage: &mut Stage) -> Result<()> {
     say!("Nobody sees the steps inside a transaction, so a copy of the chain takes them one");
     say!("at a time:");
     let chain = stage.exchange.session.svm.clone();
+    let journal = stage.exchange.session.keep(None);
     let copied = rehearse(stage, &order)?;
     stage.exchange.session.svm = chain;
+    stage.exchange.session.keep(journal);
 
     let receipt = stage
         .send_with_table(&order.route.instructions())?

@@ -21,9 +21,9 @@ mod view;
 use super::tables;
 use crate::checks::{self, Check};
 use crate::print::tell;
+use crate::venue::Chains;
 use anyhow::Result;
 use stage::Stage;
-use std::path::Path;
 use view::View;
 
 type Chapter = fn(&mut Stage) -> Result<()>;
@@ -42,9 +42,9 @@ const CHAPTERS: [(&str, Chapter); 6] = [
 ///
 /// # Errors
 /// When a program is missing or a transaction failed that should not.
-pub(super) fn tell(programs: &Path) -> Result<bool> {
+pub(super) fn tell(chains: &Chains) -> Result<bool> {
     tell!("\nPart two: one order over two slabs");
-    let mut stage = Stage::open(programs)?;
+    let mut stage = Stage::open(chains)?;
     let before = View::of(&stage)?;
     for (at, (title, chapter)) in CHAPTERS.iter().enumerate() {
         tell!("\n{}. {title}", at + 1);

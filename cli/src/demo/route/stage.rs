@@ -6,7 +6,7 @@ use super::view::View;
 use crate::checks::Check;
 use crate::compute;
 use crate::demo::story::{MARK, QUOTE, Step};
-use crate::venue::{self, Handle};
+use crate::venue::{self, Chains, Handle};
 use anyhow::{Context, Result, bail, ensure};
 use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Failure, Member, Receipt, Seat};
@@ -19,7 +19,6 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_message::AddressLookupTableAccount;
 use solana_signer::Signer;
-use std::path::Path;
 
 /// Slabs of the story.
 pub(super) const SLABS: usize = 2;
@@ -89,9 +88,9 @@ impl Stage {
     ///
     /// # Errors
     /// When a program is missing or a transaction failed.
-    pub(super) fn open(programs: &Path) -> Result<Self> {
+    pub(super) fn open(chains: &Chains) -> Result<Self> {
         let params = standard_instrument(Ticks(MARK));
-        let mut exchange = venue::open(programs, &params)?;
+        let mut exchange = venue::open(chains, &params)?;
         let second = exchange.add_slab("second", SlabSize::Full)?;
         exchange.add_instrument_at(&second, &params)?;
         let mut person = |name| -> Result<Person> {
