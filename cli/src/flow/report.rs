@@ -312,19 +312,17 @@ impl Report {
         }
         let seconds = self.elapsed.as_secs_f64().max(1e-9);
         let rate = self.compared as f64 / seconds;
-        print!(
-            "  {} operations in {seconds:.2} s, {rate:.0} a second",
+        let transactions = match self.transactions {
+            Some((sent, bytes)) => format!(
+                "; {} transactions, the largest of {bytes} bytes",
+                grouped(sent)
+            ),
+            None => String::new(),
+        };
+        tell!(
+            "  {} operations in {seconds:.2} s, {rate:.0} a second{transactions}",
             grouped(self.compared)
         );
-        match self.transactions {
-            Some((sent, bytes)) => {
-                tell!(
-                    "; {} transactions, the largest of {bytes} bytes",
-                    grouped(sent)
-                );
-            }
-            None => tell!(""),
-        }
     }
 }
 
