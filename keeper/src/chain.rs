@@ -1,6 +1,7 @@
 //! What a keeper needs of a chain: reading accounts, and sending transactions
 //! that its own key pays for.
 
+use flagstone_sdk::interface::Record;
 use solana_address::Address;
 use solana_instruction::Instruction;
 
@@ -23,6 +24,13 @@ pub trait Chain {
     /// # Errors
     /// When any instruction fails; then none had an effect.
     fn send(&mut self, instructions: &[Instruction]) -> Result<(), Self::Failure>;
+}
+
+/// A Router record, copied; `None` when the account is not one.
+pub(crate) fn record<C: Chain, T: Record>(chain: &C, key: &Address) -> Option<T> {
+    let data = chain.data(key)?;
+    let copy: T = bytemuck::pod_read_unaligned(data.get(..size_of::<T>())?);
+    T::read(bytemuck::bytes_of(&copy)).copied()
 }
 
 #[cfg(feature = "embedded")]

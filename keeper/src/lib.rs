@@ -11,12 +11,15 @@
 //! | [`snapshot`] | the bytes of a slab, aligned and read |
 //! | [`liquidation`] | from an account below its margin to a slab without debt |
 //! | [`counters`] | opposite positions for a deleveraging |
+//! | [`cranks`] | marks, funding, batches, expiries, bookings |
 
 pub mod chain;
 pub mod counters;
+pub mod cranks;
 pub mod liquidation;
 pub mod snapshot;
 
 pub use chain::Chain;
+pub use cranks::{Crank, Cranks, Turn};
 pub use liquidation::{Liquidator, Step, Task};
 pub use snapshot::Snapshot;

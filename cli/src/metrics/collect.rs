@@ -315,6 +315,11 @@ fn money(metrics: &Metrics, event: &RouterEvent) {
         RouterEvent::LiquidationEnded(e) => booked(metrics, e.booked),
         RouterEvent::MarginShifted(e) => booked(metrics, e.booked),
         RouterEvent::DebtCovered(e) => booked(metrics, e.booked),
+        RouterEvent::ExposureRefreshed(e) => booked(metrics, e.booked),
+        RouterEvent::ShiftIssued(e) => {
+            booked(metrics, e.booked);
+            booked(metrics, e.target_booked);
+        }
         RouterEvent::Proposed(_) => count(&metrics.proposals, &["made"], 1),
         RouterEvent::ProposalExecuted(_) => count(&metrics.proposals, &["executed"], 1),
         RouterEvent::ProposalCancelled(_) => count(&metrics.proposals, &["cancelled"], 1),

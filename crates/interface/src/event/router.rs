@@ -316,6 +316,12 @@ events! {
             amount_max_atoms: u64,
             /// Last slot in which it may be used.
             expiry_slot: u32,
+            /// What was booked of the releasing account before.
+            booked: Booked,
+            /// What was booked of the account under liquidation before.
+            target_booked: Booked,
+            /// Cash afterwards, in atoms.
+            cash_atoms: u64,
         }
         /// `refresh_exposure`: what an account holds at its slab was recorded.
         ExposureRefreshed = 154 {
@@ -325,8 +331,12 @@ events! {
             slab: Key,
             /// Positions recorded.
             positions: u8,
-            /// Cash of the account, in atoms.
-            cash_atoms: i64,
+            /// Cash that the slab account may count on, in atoms.
+            account_cash_atoms: i64,
+            /// What was booked before.
+            booked: Booked,
+            /// Cash of the portfolio afterwards, in atoms.
+            cash_atoms: u64,
         }
         /// `claim_withdrawal`: a withdrawal above the limit was queued.
         ClaimQueued = 158 {

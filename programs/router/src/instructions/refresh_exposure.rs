@@ -36,7 +36,7 @@ pub fn run(ctx: &mut Context<RefreshExposure>) -> Result<()> {
     let slot = current_slot()?;
     let accounts = &mut ctx.accounts;
     let seat = &mut accounts.seat.0;
-    seat.book()?;
+    let booked = seat.book()?;
     let key = *seat.escrow.key();
     let view = *accounts.exposure.account();
     if view.data_len() == 0 {
@@ -56,7 +56,9 @@ pub fn run(ctx: &mut Context<RefreshExposure>) -> Result<()> {
         escrow: key,
         slab: seat.escrow.slab,
         positions: record.positions_count as u8,
-        cash_atoms: record.cash_atoms,
+        account_cash_atoms: record.cash_atoms,
+        booked,
+        cash_atoms: seat.portfolio.cash_atoms,
     });
     Ok(())
 }

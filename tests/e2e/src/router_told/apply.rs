@@ -240,6 +240,17 @@ impl RouterTold {
                 assert_eq!(slab.insurance, { e.insurance_atoms });
                 assert_eq!(slab.backing, { e.backing_atoms });
             }
+            RouterEvent::ShiftIssued(e) => {
+                self.book(&e.escrow, &{ e.booked });
+                let portfolio = self.book(&e.target, &{ e.target_booked });
+                portfolio.ticket_nonce += 1;
+                assert_eq!(portfolio.ticket_nonce, { e.nonce });
+                assert_eq!(portfolio.cash, { e.cash_atoms });
+            }
+            RouterEvent::ExposureRefreshed(e) => {
+                let cash = self.book(&e.escrow, &{ e.booked }).cash;
+                assert_eq!(cash, { e.cash_atoms });
+            }
             RouterEvent::ExitedByProof(e) => {
                 let escrow = self.escrow(&e.escrow);
                 escrow.exited = true;
@@ -351,6 +362,10 @@ impl Rest {
             RouterEvent::ProgramHashed(e) => {
                 self.hashes.insert(e.program_data, (e.chunks, e.done));
             }
+            RouterEvent::GridUpdated(_)
+            | RouterEvent::CollateralDeposited(_)
+            | RouterEvent::CollateralWithdrawn(_)
+            | RouterEvent::CollateralSold(_) => {}
             other => panic!("nothing is known of {}", other.name()),
         }
     }
