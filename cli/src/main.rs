@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`layout`] | where the bytes of a slab go |
 //! | [`demo`] | an exchange at work, told as it happens |
+//! | [`keeper`] | the keepers at work in a market that crashes |
 //! | [`metrics`] | transaction logs become Prometheus metrics |
 //! | [`flow`] | order flow, recorded or generated, and replaying it |
 //! | [`venue`] | where operations run: the programs in an SVM, or the bare engine |
@@ -15,6 +16,7 @@ mod checks;
 mod compute;
 mod demo;
 mod flow;
+mod keeper;
 mod layout;
 mod metrics;
 mod print;
@@ -40,6 +42,8 @@ enum Command {
     Demo(demo::Args),
     /// Replay order flow and compare the book with a model
     Replay(replay::Args),
+    /// Run the keepers against a market that crashes, in the embedded SVM
+    Keeper(keeper::Args),
     /// Turn transaction logs into Prometheus metrics
     Metrics(metrics::Args),
 }
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Command::Layout(args) => layout::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Keeper(args) => keeper::run(&args),
         Command::Metrics(args) => metrics::run(&args),
     };
     match done {

@@ -78,11 +78,11 @@ fn obs2_the_demos_story_is_counted_as_it_was_told() {
     let row = |name: &str| {
         let row = told.lines().rfind(|line| line.contains(name));
         let row = row.unwrap_or_else(|| panic!("{name} is not in\n{told}"));
-        let cells = row
+        let mut cells = row
             .split(['│', '┆'])
             .map(str::trim)
             .filter(|cell| !cell.is_empty());
-        let last = cells.last().expect("a cell").replace([',', '.'], "");
+        let last = cells.next_back().expect("a cell").replace([',', '.'], "");
         last.parse::<u64>().expect("a number")
     };
     assert_eq!(

@@ -18,10 +18,11 @@ const STALE_TICKS: u32 = 60;
 
 /// Small seeded generator (splitmix64), so that a run is one number to repeat.
 #[derive(Clone, Copy, Debug)]
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    /// The next 64 bits.
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,11 +30,13 @@ impl Random {
         word ^ (word >> 31)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 
-    fn side(&mut self) -> Side {
+    /// Either side.
+    pub(crate) fn side(&mut self) -> Side {
         if self.below(2) == 0 {
             Side::Bid
         } else {

@@ -5,7 +5,7 @@ mod host;
 mod svm;
 
 pub(crate) use host::Host;
-pub(crate) use svm::{Chains, Svm, custody, open};
+pub(crate) use svm::{Chains, Svm, custody, open, open_sized};
 
 use anyhow::Result;
 use flagstone_sdk::engine::matching::SelfTrade;

@@ -208,6 +208,18 @@ impl Venue for Svm {
 /// When a program is missing or not of this build, or the slab refuses the
 /// instrument.
 pub(crate) fn open(chains: &Chains, params: &InstrumentParams) -> Result<Exchange> {
+    open_sized(chains, params, SlabSize::Full)
+}
+
+/// As [`open`], on a slab of any size.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_sized(
+    chains: &Chains,
+    params: &InstrumentParams,
+    size: SlabSize,
+) -> Result<Exchange> {
     let mismatch = || {
         format!(
             "the programs in {} are not those of this build: run `cargo xtask build-sbf`",
@@ -217,7 +229,7 @@ pub(crate) fn open(chains: &Chains, params: &InstrumentParams) -> Result<Exchang
     let mut session = Session::start(&chains.programs)?;
     session.keep(chains.journal.clone());
     // Nothing but other programs can fail on a chain where nothing happened yet.
-    let mut exchange = Exchange::open(session, SlabSize::Full).with_context(mismatch)?;
+    let mut exchange = Exchange::open(session, size).with_context(mismatch)?;
     if let Err(failure) = exchange.add_instrument(params) {
         let refused = failure.code.is_some();
         let error = anyhow::Error::from(failure);
