@@ -13,6 +13,7 @@ use flagstone_sdk::interface::event::router::{
     FIRST_TAG, ProposalExecuted, SlabQuarantined, SlabSuspended,
 };
 use flagstone_sdk::interface::governance::{ProgramHash, Proposal};
+use flagstone_sdk::interface::grid::Grid;
 use flagstone_sdk::interface::instruction::router as number;
 use flagstone_sdk::interface::router::{
     Escrow, InstrumentEntry, Portfolio, RouterConfig, SlabEntry, SlabLedger, Ticket, Vault,
@@ -83,6 +84,8 @@ struct Rest {
     instruments: BTreeMap<(Key, u8), u32>,
     tickets: BTreeMap<Key, (u32, u32, u64)>,
     hashes: BTreeMap<Key, (u32, u8)>,
+    /// Rate and members of a grid.
+    grids: BTreeMap<(u64, u32), (i32, BTreeSet<(Key, u8)>)>,
 }
 
 /// The Router's records as events tell them.
@@ -257,6 +260,13 @@ impl Rest {
         for (key, one) in records::<Ticket>(session) {
             let told = (one.nonce, one.lots_max, one.deficit_max_atoms);
             rest.tickets.insert(key.to_bytes(), told);
+        }
+        for (_, one) in records::<Grid>(session) {
+            let members = one.listed().iter().map(|one| (one.slab, one.instrument));
+            let shared = &one.shared;
+            let told = (shared.rate_ppm, members.collect());
+            let key = (shared.underlying_id, shared.interval_slots);
+            rest.grids.insert(key, told);
         }
         for (_, one) in records::<ProgramHash>(session) {
             rest.hashes.insert(one.program_data, (one.chunk, one.done));

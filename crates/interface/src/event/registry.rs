@@ -106,6 +106,8 @@ event! { {}
     GridUpdated = 155 {
         /// The underlying.
         underlying_id: u64,
+        /// Slots of the interval.
+        interval_slots: u32,
         /// Slabs that the rate was computed from.
         slabs: u8,
         /// Funding of one interval on notional, in ppm; longs pay when positive.
@@ -124,6 +126,25 @@ event! { {}
         insurance_atoms: u64,
         /// What the vault owes to all afterwards, in atoms.
         booked_atoms: u64,
+    }
+}
+
+event! { {}
+    /// `list_in_grid`: the place of an instrument in a grid was brought in line
+    /// with the registry.
+    GridMemberSet = 157 {
+        /// The underlying.
+        underlying_id: u64,
+        /// Slots of the interval.
+        interval_slots: u32,
+        /// The slab.
+        slab: Key,
+        /// Instrument number.
+        instrument: u8,
+        /// 1 while it is listed, 0 once it is struck.
+        listed: u8,
+        /// Members of the grid afterwards.
+        members: u8,
     }
 }
 

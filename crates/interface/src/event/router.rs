@@ -454,7 +454,7 @@ events! {
     }
     elsewhere {
         RouterInitialized, SlabRegistered, SlabAttested, InstrumentRegistered, FeesCollected,
-        FeesWithdrawn, InsuranceFunded, GridUpdated, SurplusSkimmed, Proposed, ProposalExecuted,
+        FeesWithdrawn, InsuranceFunded, GridMemberSet, GridUpdated, SurplusSkimmed, Proposed, ProposalExecuted,
         ProposalCancelled, Paused, Unpaused, AdminChanged, ProgramHashed, ProgramConfirmed,
         RootCopied, SlabSuspended, SlabQuarantined
     }

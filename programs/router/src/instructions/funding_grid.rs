@@ -15,7 +15,7 @@ use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::prelude::*;
 use anchor_lang::programs::System;
 use flagstone_interface::error::RouterError;
-use flagstone_interface::event::router::GridUpdated;
+use flagstone_interface::event::router::{GridMemberSet, GridUpdated};
 use flagstone_interface::grid::{GRID_MEMBERS_MAX, Grid, GridMember};
 use flagstone_interface::router::{InstrumentEntry, SlabEntry, SlabLedger, seeds, slab_status};
 use flagstone_interface::{Record, key_eq};
@@ -94,16 +94,27 @@ pub fn list(ctx: &mut Context<ListInGrid>) -> Result<()> {
     let mut grid: Stored<Grid> = unsafe { Stored::load_mut(view)? };
     let shared = grid.shared;
     let same = shared.underlying_id == wanted.underlying_id;
-    if fits && same && shared.interval_slots == interval {
-        return enter(&mut grid, member);
-    }
+    let listed = fits && same && shared.interval_slots == interval;
     let closed = matches!(entry.status, slab_status::DEAD | slab_status::QUARANTINED);
     // Nothing is struck for what the slab does not show at present.
     let elsewhere = found.is_some() && (!described || interval != shared.interval_slots);
-    if entry.netting == 0 || closed || !same || elsewhere {
-        return strike(&mut grid, &member);
+    if listed {
+        enter(&mut grid, member)?;
+    } else if entry.netting == 0 || closed || !same || elsewhere {
+        strike(&mut grid, &member)?;
+    } else {
+        return Err(fail(RouterError::BadGrid));
     }
-    Err(fail(RouterError::BadGrid))
+    log::write(&GridMemberSet {
+        tag: GridMemberSet::TAG,
+        underlying_id: shared.underlying_id,
+        interval_slots: shared.interval_slots,
+        slab: member.slab,
+        instrument: member.instrument,
+        listed: u8::from(listed),
+        members: grid.members_count as u8,
+    });
+    Ok(())
 }
 
 /// Makes an empty grid.
@@ -210,6 +221,7 @@ pub fn update(ctx: &mut Context<UpdateFundingGrid>) -> Result<()> {
     log::write(&GridUpdated {
         tag: GridUpdated::TAG,
         underlying_id: grid.shared.underlying_id,
+        interval_slots: grid.shared.interval_slots,
         slabs: voting as u8,
         rate_ppm: grid.shared.rate_ppm,
     });

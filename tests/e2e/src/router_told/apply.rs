@@ -362,8 +362,20 @@ impl Rest {
             RouterEvent::ProgramHashed(e) => {
                 self.hashes.insert(e.program_data, (e.chunks, e.done));
             }
-            RouterEvent::GridUpdated(_)
-            | RouterEvent::CollateralDeposited(_)
+            RouterEvent::GridMemberSet(e) => {
+                let grid = self.grids.entry((e.underlying_id, e.interval_slots));
+                let (_, members) = grid.or_default();
+                match e.listed {
+                    1 => members.insert((e.slab, e.instrument)),
+                    _ => members.remove(&(e.slab, e.instrument)),
+                };
+                assert_eq!(members.len(), usize::from(e.members));
+            }
+            RouterEvent::GridUpdated(e) => {
+                let grid = self.grids.get_mut(&(e.underlying_id, e.interval_slots));
+                grid.expect("a grid was told").0 = e.rate_ppm;
+            }
+            RouterEvent::CollateralDeposited(_)
             | RouterEvent::CollateralWithdrawn(_)
             | RouterEvent::CollateralSold(_) => {}
             other => panic!("nothing is known of {}", other.name()),
