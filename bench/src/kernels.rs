@@ -24,7 +24,7 @@ use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::{AccountMeta, Instruction};
 use std::path::{Path, PathBuf};
 
-const BUY_50: &str = "own/2_buy_50_of_150";
+pub(crate) const BUY_50: &str = "own/2_buy_50_of_150";
 const BUY_100: &str = "own/3_buy_100_of_150";
 const SELL_50: &str = "own/6_sell_50_of_150";
 
@@ -225,16 +225,17 @@ fn unfilled(words: &[u128]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-struct Cases(Value);
+/// The golden vectors.
+pub(crate) struct Cases(Value);
 
 impl Cases {
-    fn read(file: &Path) -> Result<Self> {
+    pub(crate) fn read(file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("{} cannot be read", file.display()))?;
         Ok(Self(serde_json::from_str(&text).context("not JSON")?))
     }
 
-    fn get(&self, id: &str) -> Result<Case> {
+    pub(crate) fn get(&self, id: &str) -> Result<Case> {
         let cases = self.0["cases"].as_array().context("no cases")?;
         let case = cases.iter().find(|case| case["id"] == id);
         let case = case.with_context(|| format!("there is no case {id}"))?;
@@ -244,10 +245,10 @@ impl Cases {
 
 /// A market, an index and an order.
 #[derive(Clone)]
-struct Case {
+pub(crate) struct Case {
     head: Head,
-    assets: Vec<Asset>,
-    constituents: Vec<Constituent>,
+    pub(crate) assets: Vec<Asset>,
+    pub(crate) constituents: Vec<Constituent>,
     fractions: Vec<Amount>,
     /// The order's row after it, in stable arithmetic.
     expected: Value,
@@ -292,7 +293,7 @@ impl Case {
     }
 
     /// The case with its scarcities elsewhere and its order smaller, from sample to sample.
-    fn varied(&self, sample: u32) -> Result<Self> {
+    pub(crate) fn varied(&self, sample: u32) -> Result<Self> {
         let mut case = self.clone();
         let by = sample as usize;
         if !case.fractions.is_empty() {

@@ -10,6 +10,7 @@ mod batch;
 mod book;
 mod called;
 mod host;
+mod index;
 mod kernels;
 mod liquidations;
 mod matrix;
@@ -49,7 +50,7 @@ enum Command {
         /// Folder of the built programs.
         #[arg(long, default_value = "target/deploy")]
         programs: PathBuf,
-        /// Measures the index kernels alone; neither checks nor saves.
+        /// Measures the index kernels and the index-vault alone; neither checks nor saves.
         #[arg(long, conflicts_with_all = ["check", "save"])]
         kernels: bool,
         #[command(flatten)]
@@ -113,7 +114,9 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Host { json } => return host(json),
     };
     let rows = if only_kernels {
-        kernels::measure(&programs, &vectors()?)?
+        let mut rows = kernels::measure(&programs, &vectors()?)?;
+        rows.extend(index::measure(&programs, &vectors()?)?);
+        rows
     } else {
         matrix::measure(&programs, kernels::vectors().as_deref())?
     };

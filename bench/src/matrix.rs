@@ -51,7 +51,10 @@ pub(crate) fn measure(programs: &Path, vectors: Option<&Path>) -> Result<Vec<Row
         rows.extend(crate::liquidations::measure(programs, resting)?);
     }
     match vectors {
-        Some(vectors) => rows.extend(crate::kernels::measure(programs, vectors)?),
+        Some(vectors) => {
+            rows.extend(crate::kernels::measure(programs, vectors)?);
+            rows.extend(crate::index::measure(programs, vectors)?);
+        }
         None => eprintln!(
             "SKIPPED: the index kernels; name the folder of the golden vectors in FLAGSTONE_VECTORS"
         ),

@@ -31,6 +31,10 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "sell_50_150",
     "buy_50_150_compat",
     "buy_50_150_vil",
+    "index_update_quote_50_150",
+    "index_update_quote_equal_50_150",
+    "index_execute_buy_50_150",
+    "index_execute_sell_50_150",
     "nav_100",
     "cap_100_phase",
     "tracker_mark_5",
@@ -59,6 +63,9 @@ const BUDGETS: &[(&str, u64)] = &[
     ("buy_50_150", 60_000),
     ("buy_100_150", 110_000),
     ("sell_50_150", 60_000),
+    ("index_update_quote_50_150", 20_000),
+    ("index_execute_buy_50_150", 60_000),
+    ("index_execute_sell_50_150", 60_000),
 ];
 
 /// Times what the native kernel costs that its listing may cost on the machine.

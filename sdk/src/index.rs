@@ -9,7 +9,13 @@ mod aligned;
 pub mod batches;
 pub mod custody;
 pub mod intents;
+mod rebalance;
 pub mod stock;
+mod vil;
+
+pub use rebalance::{Reweighing, read_rebalance, rebalance_bytes, weights_hash};
+pub use vil::{VilRun, create_table, execute_vil, read_table, store_program, store_subroutine};
+pub use vil::{table_bytes, write_table};
 
 use crate::address;
 use aligned::Aligned;
@@ -545,29 +551,6 @@ pub fn seal_allotment(allotment: &Address, solver: &Address, desk: &Address) -> 
 pub fn leave_allotment(allotment: &Address, order: &Address, who: &Address) -> Instruction {
     let accounts = vec![writable(allotment), writable(order), signer(who)];
     instruction(vec![number::LEAVE_ALLOTMENT], accounts)
-}
-
-/// Stores a program of the vector machine; `owner` signs and pays.
-pub fn store_program(owner: &Address, id: u64, registers: u8, code: &[u8]) -> Instruction {
-    let mut data = vec![number::STORE_PROGRAM];
-    data.extend(id.to_le_bytes());
-    data.push(registers);
-    data.extend((code.len() as u32).to_le_bytes());
-    data.extend(code);
-    instruction(
-        data,
-        vec![
-            AccountMeta::new(*owner, true),
-            writable(&address::vil_program(owner, id)),
-            readable(&SYSTEM),
-        ],
-    )
-}
-
-/// Runs a stored program on the vectors of market and index. Anyone may send it.
-pub fn execute_vil(pair: &Pair, program: &Address) -> Instruction {
-    let accounts = [&pair.market, &pair.index, program].map(readable);
-    instruction(vec![number::EXECUTE_VIL], accounts.to_vec())
 }
 
 /// A copy of a record at the start of account data.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const LETTERS: [&str; 15] = [
-    "p", "s", "r", "rm", "m", "l", "lq", "f", "x", "t", "e2e", "adv", "gov", "obs", "ev",
+const LETTERS: [&str; 17] = [
+    "p", "s", "r", "rm", "m", "l", "lq", "f", "x", "t", "e2e", "adv", "gov", "obs", "ev", "k", "ix",
 ];
 
 #[test]

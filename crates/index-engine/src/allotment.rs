@@ -88,8 +88,10 @@ pub struct AllotmentHead {
     pub expiry_slot: Slot,
     /// Reserved; zero.
     pub padding2: u32,
+    /// Version of the weights that the capacity was measured for.
+    pub weights_version: u64,
     /// Reserved; zero.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 3],
 }
 assert_layout!(AllotmentHead, 216, desk @ 16, chain @ 80, market_sequence @ 152);
 
@@ -201,6 +203,7 @@ impl<'a> Allotment<'a> {
         head.index = new.index;
         head.chain = Chain::new(new.stream);
         head.market_sequence = state.quote.market_sequence;
+        head.weights_version = state.weights_version;
         head.assets = assets as u32;
         head.members_max = new.members;
         head.slot = now;
@@ -352,6 +355,18 @@ impl<'a> Allotment<'a> {
             u128::from(ONE),
         )?;
         Quantity::new(share).minus(cell.taken)
+    }
+
+    /// Refuses a share that was measured for weights that are no longer in
+    /// force: its assets are counted in the order of those weights.
+    ///
+    /// # Errors
+    /// [`IndexError::OldWeights`].
+    pub fn check_weights(&self, index: &IndexState) -> Result<()> {
+        if self.head.weights_version != index.weights_version {
+            return Err(IndexError::OldWeights);
+        }
+        Ok(())
     }
 
     /// Takes a chunk's quantities off a member's share.

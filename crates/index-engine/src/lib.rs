@@ -31,7 +31,9 @@
 //! | [`market`] | age of market data, two-sided quotes, supply of an index |
 //! | [`pending`] | orders against the market, continued in chunks by anyone |
 //! | [`allotment`] | frozen shares of the market's capacity |
+//! | [`rebalance`] | new weights: proposed, announced, in force, traded |
 //! | [`records`] | heads of the market's and the index's account |
+//! | [`table`] | named vectors that stored programs read and write |
 //! | [`audit`] | proof that no event is missing or altered |
 #![cfg_attr(not(test), no_std)]
 
@@ -53,10 +55,12 @@ pub mod market;
 pub mod members;
 pub mod orders;
 pub mod pending;
+pub mod rebalance;
 pub mod records;
 pub mod roles;
 mod steps;
 pub mod store;
+pub mod table;
 pub mod updates;
 
 #[cfg(test)]

@@ -251,8 +251,8 @@ impl PendingOrder {
     /// before the gap between chunks has passed, as
     /// [`IndexState::check_quote`], [`IndexError::ZeroAmount`] without
     /// progress, [`IndexError::AboveMaxOrder`], [`IndexError::Overspend`],
-    /// [`IndexError::WorsePrice`], [`IndexError::WrongCounterpart`] and
-    /// [`IndexError::AboveAllotment`].
+    /// [`IndexError::WorsePrice`], [`IndexError::WrongCounterpart`],
+    /// [`IndexError::OldWeights`] and [`IndexError::AboveAllotment`].
     pub fn book_chunk(
         &mut self,
         chunk: &Chunk,
@@ -262,6 +262,9 @@ impl PendingOrder {
         journal: &mut Journal,
     ) -> Result<()> {
         self.check_chunk(chunk, market, index, journal.slot())?;
+        if let Some(share) = &allotment {
+            share.check_weights(index)?;
+        }
         self.draw(chunk, allotment, journal.slot())?;
         let (used, received) = match self.side()? {
             Side::Bid => (chunk.atoms.0, chunk.tokens.0),

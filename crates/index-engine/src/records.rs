@@ -89,8 +89,10 @@ pub struct IndexHead {
     pub constituents: u32,
     /// Constituents that fit.
     pub capacity: u32,
+    /// Account of its next weights and of what they leave to trade; zero for none.
+    pub rebalance: Key,
     /// Reserved; zero.
-    pub reserved: [u64; 6],
+    pub reserved: [u64; 2],
 }
 assert_layout!(IndexHead, 432, market @ 16, chain @ 112, state @ 184, constituents @ 376);
 
@@ -174,8 +176,10 @@ pub struct VilProgram {
     pub version: u32,
     /// Registers that a run gives to it.
     pub registers: u8,
+    /// Operands that it expects from its caller; 0 for one that can be run alone.
+    pub inputs: u8,
     /// Reserved; zero.
-    pub padding: [u8; 3],
+    pub padding: [u8; 2],
     /// Who stored it.
     pub owner: Key,
     /// Number chosen by the owner.
@@ -252,6 +256,12 @@ crate::roles::codes! {
         Set = 4,
         /// It was quoted.
         Quoted = 5,
+        /// It may get new weights, from an account of their own.
+        Rebalanceable = 6,
+        /// New weights were announced.
+        WeightsAnnounced = 7,
+        /// The weights announced came into force.
+        WeightsChanged = 8,
     }
 }
 

@@ -413,6 +413,14 @@ errors! {
         BadProgram = 8050,
         /// The stored program failed while it ran.
         ProgramFailed = 8051,
+        /// The weights that it was made for are no longer in force.
+        OldWeights = 8052,
+        /// The new weights move the value of a token by more than their bound.
+        ValueMoved = 8053,
+        /// A program that the stored program calls is missing, or calls one of its callers.
+        SubroutineMissing = 8054,
+        /// The stored program takes more steps than a run may.
+        OutOfSteps = 8055,
     }
 }
 

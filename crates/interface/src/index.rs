@@ -79,6 +79,11 @@ pub mod vil {
     pub const INDEX_LABELS: u128 = 21;
     /// Weights of the index's constituents.
     pub const INDEX_WEIGHTS: u128 = 22;
-    /// Ids below this one belong to market and index; a program cannot store there.
+    /// The index's quote for buyers: capacity, price, slope.
+    pub const QUOTE_ASK: u128 = 23;
+    /// The index's quote for sellers: capacity, price, slope.
+    pub const QUOTE_BID: u128 = 24;
+    /// Ids below this one belong to market and index; a program stores there only
+    /// in a table that has them, which then shadows the market and the index.
     pub const OUTPUTS_FROM: u128 = 1_000;
 }

@@ -313,4 +313,16 @@ pub mod index {
     pub const INVENTORY_FILL: u8 = 63;
     /// Attributes part of an inventory lot to a minted index order.
     pub const ASSIGN_LOT: u8 = 64;
+    /// Turns a zeroed account into that of an index's next weights.
+    pub const CREATE_REBALANCE: u8 = 70;
+    /// Collects new weights, and announces them when they are complete.
+    pub const PROPOSE_WEIGHTS: u8 = 71;
+    /// Brings the weights announced into force.
+    pub const CHANGE_WEIGHTS: u8 = 72;
+    /// Trades what a change of weights left to trade.
+    pub const EXECUTE_REBALANCE: u8 = 73;
+    /// Turns a zeroed account into a table of vectors for stored programs.
+    pub const CREATE_TABLE: u8 = 74;
+    /// Writes a vector of a table.
+    pub const WRITE_TABLE: u8 = 75;
 }

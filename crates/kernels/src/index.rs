@@ -8,10 +8,10 @@ use crate::amount::Amount;
 use crate::compat;
 use crate::error::{KernelError, MathError};
 use crate::market::{Asset, Place, Result, asset};
-use crate::reach::{Reach, Rising};
+use crate::reach::{Reach, Scarcest};
 use crate::stable::{self, mul_ceil};
 use crate::sum::Sum;
-use crate::wide::{SCALE, Wide};
+use crate::wide::Wide;
 use bytemuck::{Pod, Zeroable};
 
 /// Constituents of an index, at most.
@@ -141,24 +141,53 @@ pub fn update_quote_compat(assets: &[Asset], constituents: &[Constituent]) -> Re
 /// `update_quote` in stable arithmetic: sums are exact and rounded once.
 ///
 /// `P = floor(sum P_i W_i)`, `S = ceil(sum S_i ceil(W_i^2))`, `C = floor(min L_i / W_i)`.
-/// The slope is rounded up because both sides pay it. A division happens only
-/// when a constituent is scarcer than all before it.
+/// The slope is rounded up because both sides pay it. The least ratio is found
+/// by comparing, and divided once.
 ///
 /// # Errors
 /// Those of [`asset`], [`KernelError::ZeroWeight`], [`KernelError::Math`].
 pub fn update_quote_stable(assets: &[Asset], constituents: &[Constituent]) -> Result<Quote> {
+    quote_hearing(assets, constituents, |_| {})
+}
+
+/// [`update_quote_stable`], and the least of what `slots` says of the assets in
+/// it: when their data was reported. All there is for no constituents; 0 for an
+/// asset that `slots` does not reach.
+///
+/// # Errors
+/// As [`update_quote_stable`].
+pub fn update_quote_dated(
+    assets: &[Asset],
+    slots: &[u32],
+    constituents: &[Constituent],
+) -> Result<(Quote, u32)> {
+    let mut oldest = u32::MAX;
+    let quote = quote_hearing(assets, constituents, |place| {
+        let slot = slots.get(usize::from(place)).copied().unwrap_or(0);
+        if slot < oldest {
+            oldest = slot;
+        }
+    })?;
+    Ok((quote, oldest))
+}
+
+/// The quote; `hear` is told the market slot of each constituent.
+#[inline(always)]
+fn quote_hearing(
+    assets: &[Asset],
+    constituents: &[Constituent],
+    mut hear: impl FnMut(u16),
+) -> Result<Quote> {
     let mut price = Sum::ZERO;
     let mut slope = Sum::ZERO;
-    let mut least = Rising::NONE;
+    let mut least = Scarcest::NONE;
     for constituent in constituents {
         let asset = asset(assets, constituent.place)?;
+        hear(constituent.place.slot);
         let weight = constituent.weight.get();
         price.add_product(asset.price.get(), weight);
         slope.add_product(asset.slope.get(), constituent.weight_squared.get());
-        let liquidity = asset.liquidity.get();
-        if !least.is_covered(liquidity, constituent.reach) {
-            least.lower(Wide::product(liquidity, SCALE), weight)?;
-        }
+        least.see(asset.liquidity.get(), weight, constituent.reach)?;
     }
     let round = |sum: Sum| {
         sum.finish()
@@ -168,7 +197,7 @@ pub fn update_quote_stable(assets: &[Asset], constituents: &[Constituent]) -> Re
     let (price, _) = round(price)?;
     let (slope, inexact) = round(slope)?;
     Ok(Quote {
-        capacity: Amount::new(least.get()),
+        capacity: Amount::new(least.ratio()),
         price: Amount::new(price),
         slope: Amount::new(compat::add(slope, u128::from(inexact))?),
     })

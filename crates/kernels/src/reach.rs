@@ -6,8 +6,12 @@
 //! when `L_i` is no less than the product of the two, no division is needed.
 //! The rounding is 2^-28 of the product, so in practice one divides only for a
 //! new least: about `ln n` times in a list without order, `n` times at worst.
+//! What is too close to tell costs a product and a comparison, equal numbers less:
+//! a market may well have one margin, or liquidity in proportion to weights.
+//! [`Scarcest`] has the same of plain quantities and divides once, at the end.
 
 use crate::error::MathError;
+use crate::sum::is_product_less;
 use crate::wide::{Wide, leading_zeros};
 use bytemuck::{Pod, Zeroable};
 
@@ -92,6 +96,9 @@ pub struct Rising {
     least: u128,
     mantissa: u64,
     shift: i32,
+    /// Numerator and denominator of the least.
+    number: Wide,
+    weight: u128,
 }
 
 impl Rising {
@@ -109,6 +116,9 @@ impl Rising {
             least,
             mantissa: scaled as u64 + (least != 0) as u64,
             shift,
+            // No ratio is known to have these: every weight is above 0.
+            number: Wide::ZERO,
+            weight: 0,
         }
     }
 
@@ -120,8 +130,7 @@ impl Rising {
 
     /// Takes `number / weight` into account.
     ///
-    /// It divides without comparing first: what is not covered by the bounds is
-    /// nearly always less.
+    /// It divides only for a new least: what bounds cannot tell apart is compared.
     ///
     /// # Errors
     /// [`MathError::DivisionByZero`] for no weight.
@@ -130,9 +139,19 @@ impl Rising {
         if weight == 0 {
             return Err(MathError::DivisionByZero);
         }
+        let no_less = weight <= self.weight && number >= self.number;
+        if no_less || number >= Wide::product(self.least, weight) {
+            return Ok(());
+        }
         // A ratio above 128 bits is no less than the least.
         match number.div_rem(weight) {
-            Some((ratio, _)) if ratio < self.least => *self = Self::of(ratio),
+            Some((ratio, _)) if ratio < self.least => {
+                *self = Self {
+                    number,
+                    weight,
+                    ..Self::of(ratio)
+                };
+            }
             _ => {}
         }
         Ok(())
@@ -184,21 +203,103 @@ impl Rising {
     /// Whether `quantity / weight` is surely no less than the least so far.
     #[inline(always)]
     pub const fn is_covered(&self, quantity: u128, weight: Reach) -> bool {
-        let bound = self.mantissa.wrapping_mul(weight.mantissa as u64);
-        let shift = self.shift.wrapping_sub(weight.shift);
-        if bound == 0 {
-            // Nothing is less than a least of 0.
-            true
-        } else if shift >= 0 {
-            shifted_right(quantity, shift as u32) >= bound
+        is_covered(self.mantissa, self.shift, quantity, weight)
+    }
+}
+
+/// Whether `quantity / weight` is surely no less than `mantissa * 2^shift`.
+#[inline(always)]
+const fn is_covered(mantissa: u64, shift: i32, quantity: u128, weight: Reach) -> bool {
+    // Below 2^32 times below 2^32.
+    let bound = mantissa.wrapping_mul(weight.mantissa as u64);
+    let shift = shift.wrapping_sub(weight.shift);
+    if bound == 0 {
+        // Nothing is less than a least of 0.
+        true
+    } else if shift >= 0 {
+        shifted_right(quantity, shift as u32) >= bound
+    } else {
+        // Rounded up once more.
+        let bound = if shift > -64 {
+            (bound >> -shift) + 1
         } else {
-            // Rounded up once more.
-            let bound = if shift > -64 {
-                (bound >> -shift) + 1
-            } else {
-                1
-            };
-            shifted_right(quantity, 0) >= bound
+            1
+        };
+        shifted_right(quantity, 0) >= bound
+    }
+}
+
+/// Bits of a quantity that is divided by a weight's 29 to 31.
+const QUANTITY_BITS: i32 = 60;
+
+/// The least `quantity / weight` seen, as the two that make it, and an upper
+/// bound of it. Only the bound is divided, in one word.
+#[derive(Clone, Copy, Debug)]
+pub struct Scarcest {
+    quantity: u128,
+    /// 0 before the first.
+    weight: u128,
+    mantissa: u64,
+    shift: i32,
+}
+
+impl Scarcest {
+    /// Before the first ratio, which is less than this bound of 2^157 whatever it is.
+    pub const NONE: Self = Self {
+        quantity: u128::MAX,
+        weight: 0,
+        mantissa: 1,
+        shift: 256,
+    };
+
+    /// Takes a ratio into account; `reach` is the bound of `weight`.
+    ///
+    /// # Errors
+    /// [`MathError::DivisionByZero`] for no weight.
+    #[inline(always)]
+    pub fn see(&mut self, quantity: u128, weight: u128, reach: Reach) -> Result<(), MathError> {
+        if is_covered(self.mantissa, self.shift, quantity, reach) {
+            return Ok(());
+        }
+        if weight == 0 {
+            return Err(MathError::DivisionByZero);
+        }
+        let no_less = weight <= self.weight && quantity >= self.quantity;
+        let first = self.weight == 0;
+        if no_less || !first && !is_product_less(quantity, self.weight, self.quantity, weight) {
+            return Ok(());
+        }
+        self.replace(quantity, weight, reach);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn replace(&mut self, quantity: u128, weight: u128, reach: Reach) {
+        // The mantissa rounded down, at least 2^29, is no more than the weight;
+        // what it divides is below 2^60, and rounded up.
+        let shift = 128 - leading_zeros(quantity) as i32 - QUANTITY_BITS;
+        let scaled = if shift >= 0 {
+            quantity >> shift
+        } else {
+            quantity << -shift
+        };
+        let divisor = u64::from(reach.mantissa).wrapping_sub(1).max(1);
+        let bound = (scaled as u64 + 1) / divisor + 1;
+        *self = Self {
+            quantity,
+            weight,
+            mantissa: if quantity == 0 { 0 } else { bound },
+            shift: shift.wrapping_add(reach.shift),
+        };
+    }
+
+    /// The least ratio at 18 decimals, rounded down; all there is before the
+    /// first, and of one that does not fit 128 bits.
+    #[inline(always)]
+    pub fn ratio(&self) -> u128 {
+        match Wide::product(self.quantity, SCALE).div_rem(self.weight) {
+            Some((ratio, _)) => ratio,
+            None => u128::MAX,
         }
     }
 }
@@ -253,6 +354,35 @@ mod tests {
             if rising.is_covered(quantity, Reach::new(weight)) {
                 prop_assert!(exact >= BigUint::from(rising.get()));
             }
+        }
+
+        #[test]
+        fn k6_reach_finds_the_scarcest_as_exact_division_does(
+            pairs in prop::collection::vec((any::<u128>(), any::<u128>(), 0..128u32, 0..128u32), 1..20),
+            near in any::<bool>(), unit in 1..u128::MAX >> 70,
+        ) {
+            let mut scarcest = Scarcest::NONE;
+            let mut rising = Rising::NONE;
+            let mut least = u128::MAX;
+            prop_assert_eq!(scarcest.ratio(), u128::MAX);
+            for (position, (quantity, weight, left, right)) in pairs.into_iter().enumerate() {
+                let weight = (weight >> right).max(1);
+                // Either anything, or ratios that differ by a unit or not at all.
+                let quantity = if near {
+                    (weight >> 40).saturating_mul(unit >> 20).saturating_add(position as u128 % 2)
+                } else {
+                    quantity >> left
+                };
+                let exact = BigUint::from(quantity) * SCALE / weight;
+                least = least.min(u128::try_from(exact).unwrap_or(u128::MAX));
+                scarcest.see(quantity, weight, Reach::new(weight)).expect("a weight");
+                if !rising.is_covered(quantity, Reach::new(weight)) {
+                    rising.lower(Wide::product(quantity, SCALE), weight).expect("a weight");
+                }
+                prop_assert_eq!(scarcest.ratio(), least);
+                prop_assert_eq!(rising.get(), least);
+            }
+            prop_assert!(Scarcest::NONE.see(1, 0, Reach::new(1)).is_err());
         }
 
         #[test]

@@ -15,6 +15,7 @@ use crate::arithmetic::Arithmetic;
 use crate::compat::{add, mul, sub};
 use crate::error::KernelError;
 use crate::factor::Factor;
+use crate::index::Constituent;
 use crate::market::{Asset, Place, Result, asset_mut};
 use crate::wide::SCALE;
 use bytemuck::{Pod, Zeroable};
@@ -69,6 +70,120 @@ pub fn retarget<A: Arithmetic>(
         leg.short = Amount::new(short.saturating_sub(long));
     }
     Ok(())
+}
+
+/// Makes `legs` those of every asset of two indexes and of what is pending, in
+/// the order of slots; returns how many they are.
+///
+/// The first `count` are in use, in the order of slots as `lists` are. Legs with
+/// nothing left are dropped unless an index has their asset. The list grows from
+/// its end, so that nothing is moved before it is read and no memory is needed.
+///
+/// # Errors
+/// [`KernelError::LabelMismatch`] when one slot has two names,
+/// [`KernelError::MarketFull`] when there is no room; both before a leg moves.
+pub fn widen(legs: &mut [Leg], count: usize, lists: [&[Constituent]; 2]) -> Result<usize> {
+    let room = legs.len();
+    let used = legs.get_mut(..count).ok_or(KernelError::LengthMismatch)?;
+    let mut kept = 0;
+    for at in 0..used.len() {
+        if used[at].long != Amount::ZERO || used[at].short != Amount::ZERO {
+            used[kept] = used[at];
+            kept += 1;
+        }
+    }
+    let mut ends = [kept, lists[0].len(), lists[1].len()];
+    let mut total = 0;
+    while step_back(&used[..kept], lists, &mut ends)?.is_some() {
+        total += 1;
+    }
+    if total > room {
+        return Err(KernelError::MarketFull);
+    }
+    let mut ends = [kept, lists[0].len(), lists[1].len()];
+    for at in (0..total).rev() {
+        // What is left to read lies at or below `at`.
+        let leg = step_back(&legs[..ends[0]], lists, &mut ends)?;
+        legs[at] = leg.unwrap_or_default();
+    }
+    Ok(total)
+}
+
+/// The leg of the highest slot among the last ones, which it takes off the ends.
+fn step_back(
+    legs: &[Leg],
+    lists: [&[Constituent]; 2],
+    ends: &mut [usize; 3],
+) -> Result<Option<Leg>> {
+    let pending = ends[0].checked_sub(1).and_then(|last| legs.get(last));
+    let of = |list: usize, end: usize| {
+        let last = end.checked_sub(1)?;
+        lists[list].get(last).map(|constituent| constituent.place)
+    };
+    let places = [pending.map(|leg| leg.place), of(0, ends[1]), of(1, ends[2])];
+    let highest = places.iter().flatten().max_by_key(|place| place.slot);
+    let Some(highest) = highest else {
+        return Ok(None);
+    };
+    let mut leg = Leg {
+        place: *highest,
+        ..Leg::default()
+    };
+    for (source, place) in places.iter().enumerate() {
+        let Some(place) = place.filter(|place| place.slot == highest.slot) else {
+            continue;
+        };
+        if place.label != highest.label {
+            return Err(KernelError::LabelMismatch);
+        }
+        ends[source] -= 1;
+        if let (0, Some(pending)) = (source, pending) {
+            leg = *pending;
+        }
+    }
+    Ok(Some(leg))
+}
+
+/// Weights that [`reweight`] gathers before it retargets their legs.
+const GATHERED: usize = 16;
+
+/// [`retarget`] from one index to another; `legs` are those that [`widen`] made.
+///
+/// # Errors
+/// As [`retarget`], and [`KernelError::LengthMismatch`] when an asset has no leg.
+pub fn reweight<A: Arithmetic>(
+    legs: &mut [Leg],
+    [old, new]: [&[Constituent]; 2],
+    outstanding: Amount,
+) -> Result<()> {
+    let (mut old, mut new) = (old, new);
+    for legs in legs.chunks_mut(GATHERED) {
+        let mut weights = [Reweighting::default(); GATHERED];
+        for (weight, leg) in weights.iter_mut().zip(legs.iter()) {
+            *weight = Reweighting {
+                old: next_weight(&mut old, leg.place),
+                new: next_weight(&mut new, leg.place),
+            };
+        }
+        let count = legs.len();
+        retarget::<A>(legs, &weights[..count], outstanding)?;
+    }
+    if old.is_empty() && new.is_empty() {
+        Ok(())
+    } else {
+        Err(KernelError::LengthMismatch)
+    }
+}
+
+/// The weight of an asset in what is left of an index; 0 when it is not the next.
+fn next_weight(left: &mut &[Constituent], place: Place) -> Amount {
+    match left.split_first() {
+        Some((first, rest)) if first.place == place => {
+            *left = rest;
+            first.weight
+        }
+        _ => Amount::ZERO,
+    }
 }
 
 /// Trades up to `factor` of what the market lets through of each leg.

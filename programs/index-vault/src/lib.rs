@@ -22,7 +22,9 @@ mod desk;
 mod fill;
 mod instructions;
 mod market;
+mod rebalance;
 mod token;
+mod vectors;
 
 use flagstone_index_engine::amounts::Atoms;
 use flagstone_index_engine::batch::BatchSize;
@@ -236,17 +238,20 @@ pub mod flagstone_index_vault {
         ctx: &mut Context<StoreProgram>,
         id: u64,
         registers: u8,
+        inputs: u8,
         code: &[u8],
     ) -> Result<()> {
-        store_program::run(ctx, id, registers, code)
+        store_program::run(ctx, id, registers, inputs, code)
     }
 
-    /// Runs a stored program on a market's and an index's vectors; what it
-    /// stores is written to the log. Permissionless, changes nothing.
+    /// Runs a stored program on a market's and an index's vectors, with the
+    /// subroutines and the table that follow. What it stores goes to the table
+    /// or the log. Permissionless; changes nothing but the table.
     #[discrim = 27]
-    pub fn execute_vil(ctx: &mut Context<ExecuteVil>) -> Result<()> {
-        execute_vil::run(ctx)
+    pub fn execute_vil(ctx: &mut Context<ExecuteVil>, words: u32) -> Result<()> {
+        execute_vil::run(ctx, words)
     }
+
     /// Opens the custody of a desk's collateral. For its administrator.
     #[discrim = 28]
     pub fn open_custody(ctx: &mut Context<OpenCustody>) -> Result<()> {
@@ -501,5 +506,61 @@ pub mod flagstone_index_vault {
     #[discrim = 64]
     pub fn assign_lot(ctx: &mut Context<AssignLot>, assigned: &[u8]) -> Result<()> {
         report_fill::assign_lot(ctx, assigned)
+    }
+
+    /// Turns a zeroed account into that of an index's next weights.
+    #[discrim = 70]
+    pub fn create_rebalance(
+        ctx: &mut Context<Reweigh>,
+        constituents: u32,
+        notice_slots: u32,
+        value_max_ppm: u32,
+        seed: &str,
+    ) -> Result<()> {
+        create_rebalance::run(ctx, constituents, notice_slots, value_max_ppm, seed)
+    }
+
+    /// Collects new weights; the last part announces them. For the administrator.
+    #[discrim = 71]
+    pub fn propose_weights(
+        ctx: &mut Context<Reweigh>,
+        from: u32,
+        announces: u8,
+        constituents: &[u8],
+    ) -> Result<()> {
+        propose_weights::run(ctx, from, announces, constituents)
+    }
+
+    /// Brings announced weights into force after their notice. For the administrator.
+    #[discrim = 72]
+    pub fn change_weights(ctx: &mut Context<Reweigh>, proposal_hash: [u8; 32]) -> Result<()> {
+        change_weights::run(ctx, proposal_hash)
+    }
+
+    /// Trades part of what a change of weights left to trade. Permissionless.
+    #[discrim = 73]
+    pub fn execute_rebalance(
+        ctx: &mut Context<ExecuteRebalance>,
+        count: u32,
+        factor: u64,
+    ) -> Result<()> {
+        execute_rebalance::run(ctx, count, factor)
+    }
+
+    /// Turns a zeroed account into a table of vectors for stored programs.
+    #[discrim = 74]
+    pub fn create_table(ctx: &mut Context<CreateTable>, specs: &[u8], seed: &str) -> Result<()> {
+        create_table::run(ctx, specs, seed)
+    }
+
+    /// Writes part of a vector of a table, which then ends there. For its owner.
+    #[discrim = 75]
+    pub fn write_table(
+        ctx: &mut Context<WriteTable>,
+        id: [u8; 16],
+        from: u32,
+        words: &[u8],
+    ) -> Result<()> {
+        write_table::run(ctx, id, from, words)
     }
 }

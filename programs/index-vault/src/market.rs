@@ -98,20 +98,6 @@ impl<'a> MarketRef<'a> {
     }
 }
 
-/// Slot of the oldest data among the constituents' assets; 0, never fresh, for
-/// one that is beyond the market. The kernels compare the labels.
-pub fn oldest_data(slots: &[Slot], constituents: &[Constituent]) -> Slot {
-    let mut oldest = Slot(u32::MAX);
-    for constituent in constituents {
-        match slots.get(usize::from(constituent.place.slot)) {
-            Some(slot) if *slot >= oldest => {}
-            Some(slot) => oldest = *slot,
-            None => return Slot(0),
-        }
-    }
-    oldest
-}
-
 /// An index.
 pub struct Index<'a> {
     /// Head.

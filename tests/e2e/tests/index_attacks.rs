@@ -39,7 +39,7 @@ fn buy(order_id: u64, given: u64) -> NewOrder {
 }
 
 #[test]
-fn each_role_is_its_holders_alone() {
+fn ix10_each_role_is_its_holders_alone() {
     let mut fair = Fair::open(20, 10);
     let thief = fair.exchange.session.new_wallet();
     let (market, key) = (fair.pair.market, thief.pubkey());
@@ -117,7 +117,7 @@ fn each_role_is_its_holders_alone() {
 }
 
 #[test]
-fn nobody_else_continues_cancels_or_claims_to_their_own_profit() {
+fn ix10_nobody_else_continues_cancels_or_claims_to_their_own_profit() {
     let mut fair = Fair::open(20, 10);
     let (user, thief) = (fair.join(1_000 * QUOTE), fair.join(1_000 * QUOTE));
     let pair = fair.pair;
@@ -178,7 +178,7 @@ fn nobody_else_continues_cancels_or_claims_to_their_own_profit() {
 }
 
 #[test]
-fn forged_and_foreign_accounts_are_refused() {
+fn ix10_forged_and_foreign_accounts_are_refused() {
     let mut fair = Fair::open(20, 10);
     let user = fair.join(1_000 * QUOTE);
     let (pair, admin) = (fair.pair, fair.admin.pubkey());
@@ -287,7 +287,7 @@ fn forged_and_foreign_accounts_are_refused() {
 }
 
 #[test]
-fn only_the_program_mints_and_only_spl_token_is_taken() {
+fn ix5_only_the_program_mints_and_only_spl_token_is_taken() {
     let mut fair = Fair::open(20, 10);
     let user = fair.join(1_000 * QUOTE);
     let mint = address::index_mint(&fair.pair.index);
@@ -350,7 +350,7 @@ fn only_the_program_mints_and_only_spl_token_is_taken() {
 }
 
 #[test]
-fn absurd_numbers_are_refused_cleanly() {
+fn ix10_absurd_numbers_are_refused_cleanly() {
     let mut fair = Fair::open(20, 10);
     let user = fair.join(1_000 * QUOTE);
     let (pair, market, vendor) = (fair.pair, fair.pair.market, fair.vendor.key());
@@ -438,7 +438,7 @@ fn absurd_numbers_are_refused_cleanly() {
 }
 
 #[test]
-fn no_signature_works_through_another_program() {
+fn ix10_x6_no_signature_works_through_another_program() {
     let mut fair = Fair::open(20, 10);
     deploy(&mut fair.exchange.session);
     let user = fair.join(1_000 * QUOTE);

@@ -50,7 +50,7 @@ fn decoded(line: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_stored_listing_quotes_as_the_native_kernel_does_and_changes_nothing() {
+fn k6_ix11_a_stored_listing_quotes_as_the_native_kernel_does_and_changes_nothing() {
     let mut fair = Fair::open(150, 50);
     let author = fair.exchange.session.new_wallet();
     let program = quote_program(QUOTE_ID);
@@ -93,7 +93,7 @@ fn a_stored_listing_quotes_as_the_native_kernel_does_and_changes_nothing() {
 }
 
 #[test]
-fn bad_programs_are_not_stored_and_failing_ones_do_nothing() {
+fn ix11_bad_programs_are_not_stored_and_failing_ones_do_nothing() {
     let mut fair = Fair::open(20, 10);
     let author = fair.exchange.session.new_wallet();
     let good = quote_program(QUOTE_ID);

@@ -26,7 +26,7 @@ fn golden(name: &str) -> Option<Value> {
 }
 
 #[test]
-fn golden_vectors_pass_to_the_unit() {
+fn k6_golden_vectors_pass_to_the_unit() {
     let Some(file) = golden("vil.json") else {
         return;
     };

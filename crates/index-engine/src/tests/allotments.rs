@@ -94,7 +94,7 @@ impl Setting {
 
 /// The paper's scheme gives these two 50 and 25.
 #[test]
-fn two_halves_of_a_hundred_are_fifty_and_fifty_in_either_order() {
+fn ix3_two_halves_of_a_hundred_are_fifty_and_fifty_in_either_order() {
     for first in [0, 1] {
         let mut setting = setting([100, 100], &[[ONE / 2; 2]; 2]);
         let fifty = [Quantity::new(50); 2];
@@ -116,7 +116,7 @@ fn two_halves_of_a_hundred_are_fifty_and_fifty_in_either_order() {
 
 proptest! {
     #[test]
-    fn members_together_never_take_more_than_the_capacity(
+    fn ix3_members_together_never_take_more_than_the_capacity(
         capacities in [0u128..1 << 66, 0u128..1 << 66],
         weights in prop::collection::vec([0u64..1_000, 0u64..1_000], 1..6),
         draws in prop::collection::vec((0usize..6, 0u128..120, 0u128..120), 1..60),
@@ -153,7 +153,7 @@ proptest! {
 }
 
 #[test]
-fn fractions_above_one_are_refused_per_asset() {
+fn ix3_fractions_above_one_are_refused_per_asset() {
     let mut setting = setting([100, 100], &[[ONE / 2, ONE], [0, 0]]);
     let solver = setting.world.role(Role::Solver);
     let mut order = make(

@@ -154,7 +154,7 @@ pub(super) fn take(
 }
 
 #[test]
-fn fractions_of_an_asset_never_exceed_one() {
+fn ix3_fractions_of_an_asset_never_exceed_one() {
     let mut world = World::new();
     let (desk, solver) = (world.desk, world.role(Role::Solver));
     let mut account = Account::new(SIZE.bytes());
@@ -226,7 +226,7 @@ fn fractions_of_an_asset_never_exceed_one() {
 
 proptest! {
     #[test]
-    fn fractions_by_need_sum_to_at_most_one(needs in prop::collection::vec(0u128..1 << 100, 1..16)) {
+    fn ix3_fractions_by_need_sum_to_at_most_one(needs in prop::collection::vec(0u128..1 << 100, 1..16)) {
         let total = Quantity::new(needs.iter().sum::<u128>().max(1));
         let mut sum = Fraction::ZERO;
         for need in &needs {
@@ -238,7 +238,7 @@ proptest! {
 }
 
 #[test]
-fn a_batch_goes_through_its_states_in_order_only() {
+fn ix1_a_batch_goes_through_its_states_in_order_only() {
     let mut world = World::new();
     let mut account = Account::new(SIZE.bytes());
     let mut asks = asks(&mut world, &[[1_000, 0, 2_000], [3_000, 1_000, 0]]);
@@ -369,7 +369,7 @@ fn a_member_that_cannot_be_locked_is_dropped_and_moves_no_share() {
 }
 
 #[test]
-fn a_batch_that_may_cost_more_than_it_engages_is_not_sealed() {
+fn ix4_a_batch_that_may_cost_more_than_it_engages_is_not_sealed() {
     let mut world = World::new();
     // 4,000 units at 200,000 atoms are 800,000,000: all that is engaged, without the fee.
     for (need, done) in [(3_992_015, Ok(())), (3_992_017, Err(IndexError::Overspend))] {

@@ -190,7 +190,7 @@ fn compare(position: &Collateral, model: &Model, archived: &BTreeMap<u8, u64>) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
-    fn collateral_lots_follow_the_model(ops in ops(), lots in 3u32..24, spends in 4u32..40) {
+    fn ix4_collateral_lots_follow_the_model(ops in ops(), lots in 3u32..24, spends in 4u32..40) {
         let mut world = World::new();
         let mut account = Account::new(collateral_bytes(lots, spends));
         Collateral::create(account.data(), key(0xc0), DESK, OWNER, [lots, spends]).unwrap();
@@ -228,7 +228,7 @@ proptest! {
 }
 
 #[test]
-fn a_deposit_counts_once_and_by_its_managers_or_owners_word() {
+fn ix4_a_deposit_counts_once_and_by_its_managers_or_owners_word() {
     let mut world = World::new();
     let mut account = Account::new(collateral_bytes(2, 2));
     Collateral::create(account.data(), key(0xc0), DESK, OWNER, [2, 2]).unwrap();

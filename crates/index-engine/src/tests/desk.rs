@@ -7,7 +7,7 @@ use crate::roles::{Desk, Limits, Party, Role};
 use flagstone_units::{Ppm, Slot};
 
 #[test]
-fn a_signer_acts_only_in_the_role_that_it_holds() {
+fn ix10_a_signer_acts_only_in_the_role_that_it_holds() {
     let world = World::new();
     for role in GRANTED {
         for holder in GRANTED {
@@ -22,7 +22,7 @@ fn a_signer_acts_only_in_the_role_that_it_holds() {
 }
 
 #[test]
-fn a_key_cannot_hold_two_roles_and_a_vacant_role_has_no_signer() {
+fn ix10_a_key_cannot_hold_two_roles_and_a_vacant_role_has_no_signer() {
     let mut world = World::new();
     let mut desk = world.desk;
     let admin = desk.party(Role::Admin, &ADMIN).unwrap();
@@ -47,7 +47,7 @@ fn a_key_cannot_hold_two_roles_and_a_vacant_role_has_no_signer() {
 }
 
 #[test]
-fn a_party_of_another_desk_is_nobody_here() {
+fn ix10_a_party_of_another_desk_is_nobody_here() {
     let world = World::new();
     let mut other = world.desk;
     other.chain = Chain::new(key(0xd1));

@@ -78,7 +78,7 @@ fn streams(trade: &mut Trade) -> Vec<(Chain, Vec<Vec<u8>>)> {
 }
 
 #[test]
-fn a_true_history_is_accepted_to_the_last_byte() {
+fn ix6_a_true_history_is_accepted_to_the_last_byte() {
     let mut trade = done();
     for (chain, events) in streams(&mut trade) {
         assert!(events.len() >= 6, "a short history proves little");
@@ -110,7 +110,7 @@ fn a_true_history_is_accepted_to_the_last_byte() {
 }
 
 #[test]
-fn every_single_bit_counts() {
+fn ix6_every_single_bit_counts() {
     let mut trade = done();
     let mut bits = 0;
     for (chain, events) in streams(&mut trade) {
@@ -145,7 +145,7 @@ fn a_fault_names_the_event() {
 }
 
 #[test]
-fn no_event_can_be_dropped_doubled_or_moved() {
+fn ix6_no_event_can_be_dropped_doubled_or_moved() {
     let mut trade = done();
     for (chain, events) in streams(&mut trade) {
         let count = events.len();
@@ -236,7 +236,7 @@ fn forge(
 }
 
 #[test]
-fn a_forged_event_is_found_even_when_all_hashes_are_rewritten() {
+fn ix6_a_forged_event_is_found_even_when_all_hashes_are_rewritten() {
     let trade = done();
     let stranger = forge(&trade, Action::Preauthorise, |head, _| {
         head.signer = key(0x99)

@@ -73,7 +73,7 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
-    fn inventory_follows_the_model(
+    fn ix7_inventory_follows_the_model(
         fills in prop::collection::vec((any::<bool>(), 1u64..12, 1u64..200, 0u64..5), 1..120)
     ) {
         let (mut world, mut account, mut model) = (World::new(), stock(128), Model::default());
@@ -99,7 +99,7 @@ proptest! {
 
     /// With quantities and prices of any size: nothing is rounded away.
     #[test]
-    fn conservation_is_exact_at_any_size(
+    fn ix7_conservation_is_exact_at_any_size(
         fills in prop::collection::vec((any::<bool>(), 1u128..1 << 70, 1u128..1 << 62), 1..80)
     ) {
         let (mut world, mut account) = (World::new(), stock(128));

@@ -245,7 +245,7 @@ impl Trade {
 }
 
 #[test]
-fn an_order_is_charged_what_it_spent_and_gets_the_rest_back() {
+fn ix4_an_order_is_charged_what_it_spent_and_gets_the_rest_back() {
     let mut trade = Trade::new();
     trade.until_ready();
     trade.until_sent();
@@ -285,7 +285,7 @@ fn an_order_is_charged_what_it_spent_and_gets_the_rest_back() {
 }
 
 #[test]
-fn an_engaged_order_cannot_be_cancelled_and_pays_for_nothing_it_did_not_get() {
+fn ix1_an_engaged_order_cannot_be_cancelled_and_pays_for_nothing_it_did_not_get() {
     let mut trade = Trade::new();
     trade.until_ready();
     trade.until_sent();
@@ -353,7 +353,7 @@ fn an_order_cancelled_after_a_fill_is_minted_for_what_was_bought() {
 }
 
 #[test]
-fn a_denied_payment_charges_nothing_and_mints_nothing() {
+fn ix5_a_denied_payment_charges_nothing_and_mints_nothing() {
     let mut trade = Trade::new();
     trade.until_ready();
     trade.until_sent();
@@ -378,7 +378,7 @@ fn a_denied_payment_charges_nothing_and_mints_nothing() {
 }
 
 #[test]
-fn collateral_that_is_not_there_cannot_be_authorised() {
+fn ix4_collateral_that_is_not_there_cannot_be_authorised() {
     let mut trade = Trade::new();
     trade.deposit(1, 1_020_000, 999_999);
     let none = Step::default();
@@ -432,7 +432,7 @@ fn a_reduction_after_the_gate_frees_collateral_and_never_flips() {
 }
 
 #[test]
-fn records_of_others_cannot_be_put_together() {
+fn ix10_records_of_others_cannot_be_put_together() {
     let mut trade = Trade::new();
     for spoil in [0, 1] {
         let mut order = trade.order;

@@ -91,7 +91,7 @@ fn renew(world: &mut World, (market, index): &mut (MarketState, IndexState)) {
 
 proptest! {
     #[test]
-    fn chunks_by_anyone_never_overspend(
+    fn ix4_chunks_by_anyone_never_overspend(
         sell: bool,
         given in 1u64..20_000,
         chunks in prop::collection::vec((0u64..1_300, 0u64..30 * UNIT, any::<bool>(), 0u8..20), 1..60),
@@ -152,7 +152,7 @@ proptest! {
 }
 
 #[test]
-fn nothing_trades_on_old_data() {
+fn ix8_nothing_trades_on_old_data() {
     let mut world = World::new();
     let mut state = fresh(&world);
     let order = make(&mut world, &mut state.1, 0x0e, Side::Bid, 5_000).unwrap();
@@ -228,7 +228,7 @@ fn nothing_trades_on_old_data() {
 }
 
 #[test]
-fn market_and_quote_sequences_only_grow() {
+fn ix8_market_and_quote_sequences_only_grow() {
     let world = World::new();
     let (mut market, mut index) = fresh(&world);
     let now = Slot(world.slot);
@@ -299,7 +299,7 @@ fn a_sell_locks_its_tokens_and_a_cancel_gives_them_back_even_when_paused() {
 }
 
 #[test]
-fn quantities_are_bound_by_hash_into_the_orders_chain() {
+fn ix6_quantities_are_bound_by_hash_into_the_orders_chain() {
     let mut world = World::new();
     let mut state = fresh(&world);
     let mut order = make(&mut world, &mut state.1, 0x0e, Side::Bid, 5_000).unwrap();

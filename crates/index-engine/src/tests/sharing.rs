@@ -79,7 +79,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
     #[test]
-    fn what_a_batch_buys_is_shared_out_exactly(
+    fn ix7_what_a_batch_buys_is_shared_out_exactly(
         needs in prop::collection::vec([1u64..400_000, 0u64..400_000, 1u64..400_000], 1..=4),
         ops in ops(),
     ) {

@@ -101,7 +101,7 @@ fn try_it(
 }
 
 #[test]
-fn every_state_with_every_action_by_everybody() {
+fn ix1_every_state_with_every_action_by_everybody() {
     let mut world = World::new();
     let (mut allowed, mut refused) = (0, 0);
     for state in State::ALL {
@@ -191,7 +191,7 @@ fn only_an_owner_submits() {
 }
 
 #[test]
-fn actions_on_two_records_cannot_be_taken_on_one() {
+fn ix1_actions_on_two_records_cannot_be_taken_on_one() {
     let mut world = World::new();
     for row in TABLE.iter().filter(|row| row.action.needs_counterpart()) {
         let mut order = order_in(&mut world, row.from);
@@ -209,7 +209,7 @@ fn actions_on_two_records_cannot_be_taken_on_one() {
 }
 
 #[test]
-fn the_barrier_needs_both_bits_in_either_order() {
+fn ix2_the_barrier_needs_both_bits_in_either_order() {
     use Action::{ConfirmReady, Preauthorise};
     for order_of in [[Preauthorise, ConfirmReady], [ConfirmReady, Preauthorise]] {
         let mut world = World::new();
@@ -232,7 +232,7 @@ fn the_barrier_needs_both_bits_in_either_order() {
 /// A desk refuses to give one key two roles; should a key get there by a new
 /// grant between the two answers, the barrier still counts one party.
 #[test]
-fn the_barrier_refuses_one_signer_twice_even_in_two_roles() {
+fn ix2_the_barrier_refuses_one_signer_twice_even_in_two_roles() {
     let mut world = World::new();
     let mut order = order_in(&mut world, State::Routing);
     let first = world.role(Role::CollateralManager);
@@ -255,7 +255,7 @@ fn the_barrier_refuses_one_signer_twice_even_in_two_roles() {
 }
 
 #[test]
-fn the_barrier_and_the_payment_speak_of_the_very_amount() {
+fn ix2_ix5_the_barrier_and_the_payment_speak_of_the_very_amount() {
     let mut world = World::new();
     let cases = [
         (

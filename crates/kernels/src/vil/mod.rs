@@ -40,7 +40,7 @@ pub use join::JoinVariant;
 pub use machine::{Outcome, run};
 pub use memory::{Block, Slot, Workspace};
 pub use opcode::Op;
-pub use program::{Program, Summary, validate, validate_tree};
+pub use program::{Program, Summary, validate, validate_subroutine, validate_tree};
 pub use store::{Library, LoadError, NoLibrary, Refused, Store};
 
 /// Which of the paper's runtimes a compatible run reproduces.

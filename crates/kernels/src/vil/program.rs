@@ -82,9 +82,22 @@ pub fn validate<'a>(
     registers: u8,
     config: &Config,
 ) -> Result<(Program<'a>, Summary), Fault> {
+    validate_subroutine(code, registers, 0, config)
+}
+
+/// As [`validate`], of a subroutine that starts with `inputs` operands.
+///
+/// # Errors
+/// As [`validate`].
+pub fn validate_subroutine<'a>(
+    code: &'a [u8],
+    registers: u8,
+    inputs: u8,
+    config: &Config,
+) -> Result<(Program<'a>, Summary), Fault> {
     let entry = Entry {
         registers,
-        operands: Some(0),
+        operands: Some(u32::from(inputs)),
     };
     let summary = pass(code, entry, config, 0, &mut |_, _| Ok(()))?;
     Ok((Program { code, registers }, summary))

@@ -99,7 +99,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn orders_conserve_money_demand_and_margin(seed: u64, sells: bool, odd: bool) {
+    fn k1_k4_k5_orders_conserve_money_demand_and_margin(seed: u64, sells: bool, odd: bool) {
         let world = World::new(seed);
         let quote = if odd {
             World::odd_quote(&mut Seeded::new(!seed))
@@ -110,7 +110,7 @@ proptest! {
     }
 
     #[test]
-    fn no_round_trip_earns(seed: u64, odd: bool) {
+    fn k3_no_round_trip_earns(seed: u64, odd: bool) {
         let mut world = World::new(seed);
         let quote = if odd {
             World::odd_quote(&mut Seeded::new(!seed))
@@ -138,7 +138,7 @@ proptest! {
     }
 
     #[test]
-    fn a_batch_with_running_fractions_stays_within_margin(seed: u64, shares in prop::collection::vec(0..=100u128, 1..5)) {
+    fn k4_a_batch_with_running_fractions_stays_within_margin(seed: u64, shares in prop::collection::vec(0..=100u128, 1..5)) {
         let mut world = World::new(seed);
         let quote = Stable::update_quote(&world.assets, &world.constituents).expect("fits");
         let total: u128 = shares.iter().sum::<u128>().max(1);
@@ -164,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn an_order_in_chunks_costs_what_its_chunks_cost(seed: u64, chunks in 2..6u128) {
+    fn k1_an_order_in_chunks_costs_what_its_chunks_cost(seed: u64, chunks in 2..6u128) {
         let world = World::new(seed);
         let quote = Stable::update_quote(&world.assets, &world.constituents).expect("fits");
         let mut chunked = world.clone();

@@ -49,7 +49,7 @@ fn terms(quote: &Quote) -> Terms<'_> {
 }
 
 #[test]
-fn a_sell_stops_at_the_peak_where_the_paper_follows_the_curve_down() {
+fn k2_a_sell_stops_at_the_peak_where_the_paper_follows_the_curve_down() {
     let (assets, of) = one_asset();
     let quote = Stable::update_quote(&assets, &of).expect("a quote");
     for (offered, burned, gain) in [
@@ -127,7 +127,7 @@ fn no_slope_is_a_price_and_no_price_is_an_error() {
 }
 
 #[test]
-fn slots_and_labels_are_checked_on_each_touch() {
+fn k8_slots_and_labels_are_checked_on_each_touch() {
     let (mut assets, of) = one_asset();
     let wrong = Place::new(Label::new(8), 0);
     let beyond = Place::new(Label::new(9), 1);
@@ -164,7 +164,7 @@ fn slots_and_labels_are_checked_on_each_touch() {
 }
 
 #[test]
-fn assets_are_appended_once_and_keep_their_slots() {
+fn k8_assets_are_appended_once_and_keep_their_slots() {
     let mut room = vec![Asset::default(); 4];
     let labels = |labels: &[u128]| {
         labels
@@ -200,7 +200,7 @@ fn assets_are_appended_once_and_keep_their_slots() {
 }
 
 #[test]
-fn funds_fractions_and_lengths_are_checked() {
+fn k1_k4_funds_fractions_and_lengths_are_checked() {
     let (mut assets, of) = one_asset();
     let quote = Stable::update_quote(&assets, &of).expect("a quote");
     let mut row = selling(1);
@@ -226,7 +226,7 @@ fn funds_fractions_and_lengths_are_checked() {
 }
 
 #[test]
-fn fractions_of_a_batch_are_taken_of_what_is_left() {
+fn k4_fractions_of_a_batch_are_taken_of_what_is_left() {
     let tenth = |tenths: u128| Amount::new(tenths * ONE / 10);
     assert_eq!(share_of_rest(tenth(5), tenth(0)), Ok(tenth(5)));
     assert_eq!(share_of_rest(tenth(5), tenth(5)), Ok(Amount::ONE));
@@ -243,7 +243,7 @@ fn fractions_of_a_batch_are_taken_of_what_is_left() {
 }
 
 #[test]
-fn transfers_move_cost_in_proportion_and_leave_what_is_reserved() {
+fn k5_transfers_move_cost_in_proportion_and_leave_what_is_reserved() {
     let held = OrderRow {
         remaining: Amount::ZERO,
         given: units(90),
@@ -275,7 +275,7 @@ fn transfers_move_cost_in_proportion_and_leave_what_is_reserved() {
 }
 
 #[test]
-fn rebalancing_trades_in_steps_until_nothing_is_left() {
+fn k5_rebalancing_trades_in_steps_until_nothing_is_left() {
     let (mut assets, _) = one_asset();
     assets[0].liquidity = units(4);
     let mut legs = [Leg {
@@ -341,7 +341,7 @@ fn books_are_ordered_filled_and_uncrossed() {
 }
 
 #[test]
-fn even_margins_never_exceed_the_reserve() {
+fn k4_even_margins_never_exceed_the_reserve() {
     let margin = even_margin(units(100), 3, units(7)).expect("fits").get();
     assert!(3 * 7 * margin <= 100 * ONE && 3 * 7 * (margin + 1) > 100 * ONE - 21);
     let none = KernelError::Math(MathError::DivisionByZero);

@@ -4,5 +4,6 @@
 mod invariants;
 mod limits;
 mod reference;
+mod reweigh;
 mod same;
 mod world;

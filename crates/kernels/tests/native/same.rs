@@ -72,7 +72,7 @@ fn native(world: &World, quote: &Quote, sells: bool) -> Result<Outcome, Stop> {
 }
 
 #[test]
-fn compat_kernels_equal_big_integers() {
+fn k6_compat_kernels_equal_big_integers() {
     let (mut traps, mut overflows, mut fills, mut bound, mut past_peak) = (0, 0, 0, 0, 0);
     let mut priced = 0;
     for seed in 0..WORLDS {
@@ -132,7 +132,7 @@ fn narrow(number: &Big) -> u128 {
 }
 
 #[test]
-fn stable_quotes_are_exact_sums_rounded_once() {
+fn k6_stable_quotes_are_exact_sums_rounded_once() {
     for seed in 0..WORLDS {
         let world = World::new(seed);
         let own = Stable::update_quote(&world.assets, &world.constituents).expect("fits");
@@ -158,7 +158,7 @@ fn stable_quotes_are_exact_sums_rounded_once() {
 }
 
 #[test]
-fn stable_capacity_is_the_exact_minimum() {
+fn k4_k6_stable_capacity_is_the_exact_minimum() {
     use flagstone_kernels::capacity::{Demand, capacity_compat, capacity_stable};
     use flagstone_units::Side;
     for seed in 0..WORLDS {
@@ -196,7 +196,7 @@ fn stable_capacity_is_the_exact_minimum() {
 }
 
 #[test]
-fn stable_roots_equal_exact_rationals() {
+fn k6_stable_roots_equal_exact_rationals() {
     let random = &mut Seeded::new(7);
     let mut done = [0; 4];
     for _ in 0..40_000 {

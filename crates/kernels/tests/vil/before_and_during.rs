@@ -5,7 +5,7 @@ use flagstone_kernels::vil::{Config, VilError, validate_tree};
 use crate::support::*;
 
 #[test]
-fn validation_refuses_what_must_fail_before_anything_runs() {
+fn k7_validation_refuses_what_must_fail_before_anything_runs() {
     let mut session = Session::default();
     session.program("keep", "");
     session.program("one", "POPN 1 IMMS 1");
@@ -35,7 +35,7 @@ fn validation_refuses_what_must_fail_before_anything_runs() {
 }
 
 #[test]
-fn every_element_that_is_read_or_written_is_a_step() {
+fn k7_every_element_that_is_read_or_written_is_a_step() {
     let mut session = Session::default();
     fill(&mut session);
     session.program("add", "ADD 1");

@@ -238,7 +238,7 @@ fn elements_that_are_not_there() {
 }
 
 #[test]
-fn malformed_code() {
+fn k7_malformed_code() {
     let stored = &mut Stored::default();
     let codes = Codes::default();
     for (code, error) in [
@@ -266,7 +266,7 @@ fn malformed_code() {
 }
 
 #[test]
-fn step_limit() {
+fn k7_step_limit() {
     let text = "LDV v3 LDV w3 ADD 1 STV out";
     let mut session = Session::default();
     fill(&mut session);
@@ -285,7 +285,7 @@ fn step_limit() {
 }
 
 #[test]
-fn stack_limit() {
+fn k7_stack_limit() {
     let mut session = Session::default();
     let (code, registers) = session.assemble("IMMS 1 IMMS 2 STR _A IMMS 3 IMMS 4");
     let run = |session: &mut Session, slots| {
@@ -328,7 +328,7 @@ fn stack_limit() {
 }
 
 #[test]
-fn deep_recursion() {
+fn k7_deep_recursion() {
     let mut session = Session::default();
     session.program("own", "B own 0 0 0");
     session.program("left", "B right 0 0 0");

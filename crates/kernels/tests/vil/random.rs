@@ -11,12 +11,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn arbitrary_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn k7_arbitrary_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         fuzz_vil(&bytes);
     }
 
     #[test]
-    fn arbitrary_instructions(
+    fn k7_arbitrary_instructions(
         flags in any::<u8>(),
         bytes in prop::collection::vec(any::<u8>(), 1..300),
     ) {

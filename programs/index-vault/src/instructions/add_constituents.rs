@@ -11,9 +11,17 @@ use flagstone_kernels::market::{Place, asset};
 /// A constituent to add.
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Added {
-    place: Place,
-    weight: Amount,
+pub struct Added {
+    /// Which asset.
+    pub place: Place,
+    /// Asset units per index unit.
+    pub weight: Amount,
+}
+
+/// The constituent that it becomes; what its place has in reserve is dropped.
+pub fn constituent(added: &Added) -> Result<Constituent> {
+    let named = Place::new(added.place.label, added.place.slot);
+    Constituent::new(named, added.weight).map_err(|_| fail(IndexError::BadWeight))
 }
 
 /// In increasing order of slots; a large index takes several instructions.
@@ -37,8 +45,7 @@ pub fn run(ctx: &mut Context<AdministerIndex>, constituents: &[u8]) -> Result<()
     let room = index.constituents.get_mut(..end);
     let used = room.ok_or(fail(IndexError::MarketFull))?;
     for (place, item) in used[from..].iter_mut().zip(&items) {
-        let named = Place::new(item.place.label, item.place.slot);
-        *place = Constituent::new(named, item.weight).map_err(|_| fail(IndexError::BadWeight))?;
+        *place = constituent(item)?;
     }
     check_slots(used).map_err(kernel)?;
     index.head.constituents = end as u32;

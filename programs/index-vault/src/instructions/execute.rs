@@ -70,6 +70,7 @@ pub fn chunk(
     let units_max = match &allotment {
         None => u128::MAX,
         Some(allotment) => {
+            allotment.check_weights(&head.state).map_err(fail)?;
             super::execute_member::units_left(allotment, &order.chain.stream, constituents)?
         }
     };

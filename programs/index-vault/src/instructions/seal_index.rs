@@ -4,7 +4,8 @@ use anchor_lang::prelude::*;
 use flagstone_index_engine::IndexError;
 use flagstone_index_engine::records::IndexEvent;
 
-/// From here on the weights cannot change: what a token stands for is settled.
+/// From here on the weights change only as announced, after their notice, where
+/// the index has an account for that.
 #[inline(never)]
 pub fn run(ctx: &mut Context<AdministerIndex>) -> Result<()> {
     require_top_level()?;

@@ -7,11 +7,7 @@ use flagstone_index_engine::records::VilProgram;
 use flagstone_interface::Record;
 use flagstone_interface::index::seeds;
 use flagstone_kernels::vil::Config;
-use flagstone_kernels::vil::program::validate_tree;
-use flagstone_kernels::vil::store::NoLibrary;
-
-/// More instructions than fit a transaction.
-const INSTRUCTIONS_MAX: u32 = 2_048;
+use flagstone_kernels::vil::program::validate_subroutine;
 
 /// Accounts of `store_program`.
 #[derive(Accounts)]
@@ -26,15 +22,22 @@ pub struct StoreProgram {
     pub system_program: Program<System>,
 }
 
-/// A program is never changed once stored: who runs it knows what it does. It
-/// calls no other programs.
+/// A program is never changed once stored: who runs it knows what it does. Those
+/// that it calls are its owner's as well, by the numbers under which they are
+/// stored; they may be stored later, and a run finds out whether they fit.
 #[inline(never)]
-pub fn run(ctx: &mut Context<StoreProgram>, id: u64, registers: u8, code: &[u8]) -> Result<()> {
+pub fn run(
+    ctx: &mut Context<StoreProgram>,
+    id: u64,
+    registers: u8,
+    inputs: u8,
+    code: &[u8],
+) -> Result<()> {
     require_top_level()?;
     let accounts = &mut ctx.accounts;
     let owner = *key_of(&accounts.owner);
     let config = Config::default();
-    let (_, summary) = validate_tree(code, registers, &NoLibrary, INSTRUCTIONS_MAX, &config)
+    let (_, summary) = validate_subroutine(code, registers, inputs, &config)
         .map_err(|_| fail(IndexError::BadProgram))?;
     if summary.instructions == 0 {
         return Err(fail(IndexError::BadProgram));
@@ -52,6 +55,7 @@ pub fn run(ctx: &mut Context<StoreProgram>, id: u64, registers: u8, code: &[u8])
         discriminator: VilProgram::DISCRIMINATOR,
         version: VilProgram::VERSION,
         registers,
+        inputs,
         owner,
         id,
         code_bytes: code.len() as u32,

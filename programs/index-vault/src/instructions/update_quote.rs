@@ -1,10 +1,11 @@
 use crate::access::{Owned, current_slot, fail, journaled, kernel, require_top_level};
 use crate::fill::side_of;
-use crate::market::{Index, MarketRef, oldest_data};
+use crate::market::{Index, MarketRef};
 use anchor_lang::prelude::*;
 use flagstone_index_engine::records::IndexEvent;
 use flagstone_index_engine::roles::Party;
-use flagstone_kernels::index::update_quote_stable;
+use flagstone_kernels::index::update_quote_dated;
+use flagstone_units::Slot;
 
 /// Accounts of `update_quote`.
 #[derive(Accounts)]
@@ -26,13 +27,14 @@ pub fn run(ctx: &mut Context<UpdateQuote>) -> Result<()> {
     let market_key = *accounts.market.key();
     let market = MarketRef::open(accounts.market.bytes())?;
     let mut index = Index::open_sealed(accounts.index.bytes_mut(), &market_key)?;
-    let oldest = oldest_data(market.slots, index.constituents);
-    let quote = update_quote_stable(market.assets, index.constituents).map_err(kernel)?;
+    let slots = bytemuck::cast_slice(market.slots);
+    let (quote, oldest) =
+        update_quote_dated(market.assets, slots, index.constituents).map_err(kernel)?;
     let side = side_of(&quote);
     index
         .head
         .state
-        .set_quote(&market.head.state, [side, side], oldest, now)
+        .set_quote(&market.head.state, [side, side], Slot(oldest), now)
         .map_err(fail)?;
     journaled(now, |journal| {
         index.changed(IndexEvent::Quoted, &Party::ANYONE, &[], journal)

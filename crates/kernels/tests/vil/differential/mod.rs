@@ -39,19 +39,19 @@ fn compare_worlds(seeds: std::ops::Range<u64>, assets_max: u64) -> Tally {
 }
 
 #[test]
-fn listings_equal_native_kernels_on_small_markets() {
+fn k6_listings_equal_native_kernels_on_small_markets() {
     let tally = compare_worlds(0..3_000, 24);
     assert!(tally.done > 15_000 && tally.refused > 500, "{tally:?}");
 }
 
 #[test]
-fn listings_equal_native_kernels_on_large_markets() {
+fn k6_listings_equal_native_kernels_on_large_markets() {
     let tally = compare_worlds(1_000_000..1_000_150, 512);
     assert!(tally.done > 500 && tally.refused > 50, "{tally:?}");
 }
 
 #[test]
-fn transfers_equal_the_native_kernel() {
+fn k6_transfers_equal_the_native_kernel() {
     let mut random = Random(7);
     let (mut done, mut refused) = (0, 0);
     for _ in 0..3_000 {

@@ -7,7 +7,7 @@ use super::{cases, same, text, vector};
 use crate::support::*;
 
 #[test]
-fn batches_match_the_vectors() {
+fn k6_batches_match_the_vectors() {
     let Some(all) = cases() else { return };
     let case = all
         .iter()

@@ -253,7 +253,7 @@ fn compare(session: &Session, id: &str, op: &str, expected: &Value) -> usize {
 }
 
 #[test]
-fn routines_match_the_vectors() {
+fn k6_routines_match_the_vectors() {
     let Some(all) = cases() else { return };
     let (mut ran, mut traps) = (0, 0);
     let modes = [STRICT, COMPAT];
