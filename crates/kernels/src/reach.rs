@@ -382,7 +382,8 @@ mod tests {
                 prop_assert_eq!(scarcest.ratio(), least);
                 prop_assert_eq!(rising.get(), least);
             }
-            prop_assert!(Scarcest::NONE.see(1, 0, Reach::new(1)).is_err());
+            let mut none = Scarcest::NONE;
+            prop_assert!(none.see(1, 0, Reach::new(1)).is_err());
         }
 
         #[test]
