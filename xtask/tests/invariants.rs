@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const LETTERS: [&str; 17] = [
-    "p", "s", "r", "rm", "m", "l", "lq", "f", "x", "t", "e2e", "adv", "gov", "obs", "ev", "k", "ix",
+const LETTERS: [&str; 18] = [
+    "p", "s", "r", "rm", "m", "l", "lq", "f", "x", "t", "e2e", "adv", "gov", "obs", "ev", "k",
+    "ix", "h",
 ];
 
 #[test]

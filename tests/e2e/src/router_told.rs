@@ -85,8 +85,11 @@ struct Rest {
     tickets: BTreeMap<Key, (u32, u32, u64)>,
     hashes: BTreeMap<Key, (u32, u8)>,
     /// Rate and members of a grid.
-    grids: BTreeMap<(u64, u32), (i32, BTreeSet<(Key, u8)>)>,
+    grids: BTreeMap<(u64, u32), Grid>,
 }
+
+/// Rate and members of a grid.
+type Grid = (i32, BTreeSet<(Key, u8)>);
 
 /// The Router's records as events tell them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
