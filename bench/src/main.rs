@@ -9,6 +9,7 @@
 mod batch;
 mod book;
 mod called;
+mod governance;
 mod host;
 mod index;
 mod kernels;

@@ -50,6 +50,7 @@ pub(crate) fn measure(programs: &Path, vectors: Option<&Path>) -> Result<Vec<Row
         rows.extend(crate::routes::measure(programs, resting)?);
         rows.extend(crate::liquidations::measure(programs, resting)?);
     }
+    rows.extend(crate::governance::measure(programs)?);
     match vectors {
         Some(vectors) => {
             rows.extend(crate::kernels::measure(programs, vectors)?);
