@@ -11,5 +11,5 @@ mod session;
 
 pub use exchange::{Exchange, Member, Seat};
 pub use journal::{Journal, Sent};
-pub use oracle::{Oracle, oracle_instrument};
+pub use oracle::{Oracle, PriceUpdate, oracle_instrument};
 pub use session::{Failure, Receipt, Session, SessionError};

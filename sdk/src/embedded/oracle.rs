@@ -12,6 +12,61 @@ use solana_account::Account;
 use solana_address::Address;
 use solana_clock::Clock;
 
+/// What a price account says, as Pyth's receiver program writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceUpdate {
+    /// Feed.
+    pub feed: Key,
+    /// Verification: `[1]` is full, `[0, signatures]` is partial.
+    pub verification: Vec<u8>,
+    /// Price, in units of ten to the exponent.
+    pub price: i64,
+    /// Half width of the confidence interval, in the same units.
+    pub confidence: u64,
+    /// Exponent of ten.
+    pub exponent: i32,
+    /// Publish time, in unix seconds.
+    pub publish_time: i64,
+    /// Slot in which it was posted.
+    pub posted_slot: u64,
+}
+
+impl PriceUpdate {
+    /// The account's data.
+    pub fn data(&self) -> Vec<u8> {
+        let mut data = PRICE_UPDATE_DISCRIMINATOR.to_vec();
+        // Who may write it.
+        data.extend([5; 32]);
+        data.extend(&self.verification);
+        data.extend(self.feed);
+        data.extend(self.price.to_le_bytes());
+        data.extend(self.confidence.to_le_bytes());
+        data.extend(self.exponent.to_le_bytes());
+        data.extend(self.publish_time.to_le_bytes());
+        data.extend(self.publish_time.saturating_sub(1).to_le_bytes());
+        // Moving averages, which nothing reads.
+        data.extend([0xee; 16]);
+        data.extend(self.posted_slot.to_le_bytes());
+        // Room for a partial verification, which is a byte longer.
+        data.resize(PRICE_UPDATE_BYTES + 1, 0);
+        data
+    }
+
+    /// Writes the account at any address, for any owner: the program that does
+    /// it on a cluster is not deployed here.
+    pub fn put(&self, session: &mut Session, key: Address, owner: Address) {
+        let data = self.data();
+        let account = Account {
+            lamports: session.svm.minimum_balance_for_rent_exemption(data.len()),
+            data,
+            owner,
+            ..Account::default()
+        };
+        // An account of a program that is not deployed is accepted as it is.
+        let _ = session.svm.set_account(key, account);
+    }
+}
+
 /// An oracle of the embedded chain: prices are ticks of 0.01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Oracle {
@@ -36,27 +91,17 @@ impl Oracle {
         // Whole seconds, and later than the last: two may follow in one second.
         let last = OraclePrice::read(&session.data(&self.key));
         let published = last.map_or(1, |last| last.publish_time + 1);
-        let published = published.max(clock.unix_timestamp);
-        let mut data = Vec::with_capacity(PRICE_UPDATE_BYTES);
-        data.extend(PRICE_UPDATE_DISCRIMINATOR);
-        data.extend([0; 32]);
-        // Verified in full.
-        data.push(1);
-        data.extend(self.feed);
-        data.extend(i64::from(ticks).to_le_bytes());
-        data.extend(0u64.to_le_bytes());
-        data.extend((-2i32).to_le_bytes());
-        data.extend(published.to_le_bytes());
-        data.extend([0; 24]);
-        data.extend(clock.slot.to_le_bytes());
-        let account = Account {
-            lamports: session.svm.minimum_balance_for_rent_exemption(data.len()),
-            data,
-            owner: Address::new_from_array(PYTH_RECEIVER_ID),
-            ..Account::default()
+        let update = PriceUpdate {
+            feed: self.feed,
+            verification: vec![1],
+            price: ticks.into(),
+            confidence: 0,
+            exponent: -2,
+            publish_time: published.max(clock.unix_timestamp),
+            posted_slot: clock.slot,
         };
-        // An account of a program that is not deployed is accepted as it is.
-        let _ = session.svm.set_account(self.key, account);
+        let owner = Address::new_from_array(PYTH_RECEIVER_ID);
+        update.put(session, self.key, owner);
     }
 
     /// Posts a price and has instrument 0 of a slab take it.

@@ -1,15 +1,13 @@
-//! Price accounts of Pyth's receiver, as its program writes them, and an
-//! instrument that has one for its oracle.
+//! Prices in ticks that a test may spoil, and an instrument that has one of
+//! them for its oracle. The account itself is the SDK's [`PriceUpdate`].
 
 use crate::MARK;
-use flagstone_sdk::embedded::Session;
 use flagstone_sdk::embedded::exchange::standard_instrument;
+use flagstone_sdk::embedded::{PriceUpdate, Session};
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::layout::Rules;
-use flagstone_sdk::engine::oracle::PRICE_UPDATE_DISCRIMINATOR;
 use flagstone_sdk::interface::PYTH_RECEIVER_ID;
 use flagstone_sdk::units::{Ppm, Slot, Ticks};
-use solana_account::Account;
 use solana_address::Address;
 use solana_clock::Clock;
 
@@ -79,22 +77,22 @@ impl Price {
         }
     }
 
+    fn update(&self) -> PriceUpdate {
+        PriceUpdate {
+            feed: self.feed,
+            verification: self.verification.clone(),
+            // Ticks are hundredths, prices hundredths of those.
+            price: i64::from(self.ticks) * 100,
+            confidence: self.confidence,
+            exponent: -4,
+            publish_time: self.publish_time,
+            posted_slot: self.posted_slot,
+        }
+    }
+
     /// The account's data.
     pub fn data(&self) -> Vec<u8> {
-        let mut data = PRICE_UPDATE_DISCRIMINATOR.to_vec();
-        data.extend([5; 32]);
-        data.extend(&self.verification);
-        data.extend(self.feed);
-        data.extend((i64::from(self.ticks) * 100).to_le_bytes());
-        data.extend(self.confidence.to_le_bytes());
-        // Ticks are hundredths, prices hundredths of those.
-        data.extend((-4i32).to_le_bytes());
-        data.extend(self.publish_time.to_le_bytes());
-        data.extend(self.publish_time.saturating_sub(1).to_le_bytes());
-        data.extend([0xee; 16]);
-        data.extend(self.posted_slot.to_le_bytes());
-        data.resize(134, 0);
-        data
+        self.update().data()
     }
 
     /// Writes the account at [`ORACLE`], as the receiver would.
@@ -104,14 +102,7 @@ impl Price {
 
     /// The same at any address, for any owner.
     pub fn post_at(&self, session: &mut Session, key: Address, owner: Address) {
-        let data = self.data();
-        let account = Account {
-            lamports: session.svm.minimum_balance_for_rent_exemption(data.len()),
-            data,
-            owner,
-            ..Account::default()
-        };
-        session.svm.set_account(key, account).expect("an account");
+        self.update().put(session, key, owner);
     }
 }
 

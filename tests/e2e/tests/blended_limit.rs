@@ -116,7 +116,7 @@ fn e2e2_a_route_never_trades_beyond_its_blended_limit() {
         market.step(&[signed.open()]);
         let receipt = market.step(&signed.commit());
         let traded = receipt.events.iter().filter_map(|event| match event {
-            Event::Traded(traded) => Some((u64::from({ traded.lots }), { traded.notional_atoms })),
+            Event::Traded(traded) => Some((u64::from(traded.lots), { traded.notional_atoms })),
             _ => None,
         });
         let (filled, paid) = traded.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));

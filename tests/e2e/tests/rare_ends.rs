@@ -66,7 +66,8 @@ fn x11_lq4_an_account_under_liquidation_leaves_a_lost_slab_and_ends_its_episode(
     refused(session, &[stolen], &[&thief], RouterError::WrongOwner);
 
     let backing = crash.ledger().backing_atoms;
-    ok(crash.exchange.session.send(&[exit.clone()], &[&wallet]));
+    let exit = [exit];
+    ok(crash.exchange.session.send(&exit, &[&wallet]));
     audit_custody(&crash.exchange.session);
     // All principals are covered, so it gets its own in full.
     let portfolio = crash.portfolio();
@@ -79,7 +80,7 @@ fn x11_lq4_an_account_under_liquidation_leaves_a_lost_slab_and_ends_its_episode(
     assert_eq!((escrow.frozen, escrow.state), (0, escrow_state::EXITED));
     // Once; and the ticket that it leaves behind closes nothing.
     crash.exchange.session.svm.expire_blockhash();
-    let again = crash.exchange.session.send(&[exit], &[&wallet]);
+    let again = crash.exchange.session.send(&exit, &[&wallet]);
     assert_eq!(code(again), RouterError::NoExit.code());
     let sweep = crash.sweep();
     crash.refuse(&sweep, SlabError::BadTicket);
