@@ -134,7 +134,7 @@ fn h3_the_router_signs_for_nobody_but_the_token_program() {
         router::deposit(&owner, &mint, &tokens, QUOTE),
         router::withdraw(&owner, &mint, &tokens, QUOTE),
     ] {
-        let receipt = market.step(&[step.clone()]);
+        let receipt = market.step(from_ref(&step));
         assert_eq!(called(&receipt.logs), [address::TOKEN]);
         // In whose place no other program is called.
         let place = step.accounts.len() - 1;
