@@ -303,6 +303,8 @@ errors! {
         BadExposure = 7059,
         /// The instruction has to be the only one of the Router in its transaction.
         NotAlone = 7060,
+        /// The mint takes no more deposits, or not as much.
+        CollateralFull = 7061,
     }
 }
 

@@ -88,8 +88,9 @@ pub mod kind {
     /// Lets a slab take part in netting and in the shared funding grid, or not:
     /// slab, flag (one byte), largest equity that it may show (E_max), in atoms.
     pub const SET_NETTING: u8 = 8;
-    /// Makes a mint collateral, or replaces its terms: mint, oracle, feed,
-    /// haircut in ppm, and the rest of its terms.
+    /// Makes a mint collateral, or replaces its terms: mint, oracle, feed, then
+    /// in the order of [`CollateralTerms`](crate::collateral::CollateralTerms)
+    /// from the haircut to the cap, and whether deposits are taken (one byte).
     pub const ADD_COLLATERAL: u8 = 9;
     /// Sets which parts of a slab's insurance one event and one day may take:
     /// slab, event in bps, day in bps.

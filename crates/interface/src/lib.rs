@@ -10,6 +10,7 @@
 //! the offsets that other programs rely on are asserted at compile time.
 #![no_std]
 
+pub mod collateral;
 pub mod debit;
 pub mod error;
 pub mod event;

@@ -18,6 +18,8 @@
 //! | [`Proposal`](crate::governance::Proposal) | `"proposal"`, id (eight bytes) |
 //! | [`ProgramHash`](crate::governance::ProgramHash) | `"hash"`, program data |
 //!
+//! The records of collateral are in [`crate::collateral`].
+//!
 //! Vault tokens lie in a token account at `"tokens"`, mint, whose authority is
 //! the address at `"authority"`.
 
@@ -121,7 +123,7 @@ impl Record for RouterConfig {
     const VERSION: u32 = 1;
 }
 
-/// Custody of one mint. Invariant V: tokens held >= booked.
+/// Custody of the quote mint. Invariant V: tokens held >= booked.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct Vault {
@@ -206,8 +208,8 @@ pub struct Portfolio {
     pub claim_destination: Key,
     /// How much worse than the mark the delegate may trade, in ppm of it.
     pub delegate_band_ppm: u32,
-    /// Reserved; zero.
-    pub padding2: u32,
+    /// Collateral mints of which the portfolio holds some.
+    pub collateral_count: u32,
     /// Reserved; zero.
     pub reserved: [u64; 35],
     /// Escrows that are bound to a slab account, in no order; zero is none.

@@ -15,10 +15,12 @@
 //! | [`plan`] | which leg to close, how much of it, and within which bounds |
 //! | [`band`] | how much worse than the mark a delegate may trade |
 //! | [`cover`] | how much insurance may pay |
+//! | [`collateral`] | what collateral is sold for, and how much of it |
 //! | [`times`] | grace, life of a ticket, and what follows |
 #![cfg_attr(not(test), no_std)]
 
 pub mod band;
+pub mod collateral;
 pub mod cover;
 pub mod exposure;
 pub mod grid;
