@@ -9,17 +9,20 @@
 //! |---|---|
 //! | [`chain`] | what a keeper needs of a chain |
 //! | [`snapshot`] | the bytes of a slab, aligned and read |
+//! | [`collateral`] | auctions of collateral that are worth buying in |
 //! | [`liquidation`] | from an account below its margin to a slab without debt |
 //! | [`counters`] | opposite positions for a deleveraging |
 //! | [`cranks`] | marks, funding, batches, expiries, bookings |
 
 pub mod chain;
+pub mod collateral;
 pub mod counters;
 pub mod cranks;
 pub mod liquidation;
 pub mod snapshot;
 
 pub use chain::Chain;
+pub use collateral::{Bidder, Offer};
 pub use cranks::{Crank, Cranks, Turn};
 pub use liquidation::{Liquidator, Step, Task};
 pub use snapshot::Snapshot;

@@ -298,7 +298,7 @@ impl Case<'_> {
 }
 
 /// A Router record, copied; `None` when the account is not one.
-fn record<C: Chain, T: Record>(chain: &C, key: &Address) -> Option<T> {
+pub(crate) fn record<C: Chain, T: Record>(chain: &C, key: &Address) -> Option<T> {
     let data = chain.data(key)?;
     let copy: T = bytemuck::pod_read_unaligned(data.get(..size_of::<T>())?);
     T::read(bytemuck::bytes_of(&copy)).copied()

@@ -1,5 +1,6 @@
 //! Program ids and derived addresses.
 
+use flagstone_interface::collateral::seeds as collateral_seeds;
 use flagstone_interface::grid::seeds as grid_seeds;
 use flagstone_interface::index::seeds as index_seeds;
 use flagstone_interface::router::seeds;
@@ -86,6 +87,16 @@ pub fn grid(underlying_id: u64, interval_slots: u32) -> Address {
 /// What the account of an escrow holds at its slab.
 pub fn exposure(escrow: &Address) -> Address {
     router(&[grid_seeds::EXPOSURE, escrow.as_ref()])
+}
+
+/// Terms on which a mint is collateral.
+pub fn collateral_terms(mint: &Address) -> Address {
+    router(&[collateral_seeds::COLLATERAL, mint.as_ref()])
+}
+
+/// What a portfolio holds of a collateral mint.
+pub fn collateral_position(portfolio: &Address, mint: &Address) -> Address {
+    router(&[collateral_seeds::HOLDING, portfolio.as_ref(), mint.as_ref()])
 }
 
 /// Proposal with this number.

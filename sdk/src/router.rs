@@ -1,6 +1,7 @@
 //! Instructions of the Router.
 
 mod claims;
+mod collateral;
 mod exits;
 mod governance;
 mod grid;
@@ -8,6 +9,7 @@ mod liquidation;
 mod registry;
 
 pub use claims::*;
+pub use collateral::*;
 pub use exits::*;
 pub use governance::*;
 pub use grid::*;

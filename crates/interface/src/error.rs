@@ -193,7 +193,7 @@ errors! {
         WrongSlab = 7004,
         /// The amount is zero.
         ZeroAmount = 7005,
-        /// The portfolio's free cash is below the amount.
+        /// The portfolio's free cash, or what it holds of a collateral mint, is below the amount.
         NotEnoughCash = 7006,
         /// The escrow is bound to a live account of the slab.
         AlreadyBound = 7007,
@@ -279,7 +279,7 @@ errors! {
         NoExit = 7047,
         /// The portfolio is closed.
         PortfolioClosed = 7048,
-        /// The portfolio holds cash, a claim waits, or an escrow is bound or was not shown.
+        /// The portfolio holds cash or collateral, a claim waits, or an escrow is bound or was not shown.
         PortfolioNotEmpty = 7049,
         /// The slabs shown are not those of the grid, or none of them has a rate.
         BadGrid = 7050,

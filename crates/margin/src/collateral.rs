@@ -18,7 +18,7 @@ use flagstone_interface::collateral::CollateralTerms;
 use flagstone_interface::key_eq;
 use flagstone_interface::router::Escrow;
 use flagstone_slab_engine::marks::PUBLISH_AHEAD_SECONDS_MAX;
-use flagstone_slab_engine::oracle::OraclePrice;
+pub use flagstone_slab_engine::oracle::OraclePrice;
 use flagstone_units::{PPM_ONE, Ppm, Slot};
 
 /// Atoms of collateral that a [`Price`] is for.
@@ -177,10 +177,10 @@ impl Sale {
         })
     }
 
-    /// Whether an atom costs no more than in a bid of `pay_atoms` quote atoms
-    /// for `amount_atoms` of collateral.
+    /// Whether the cost is at most the part that it is of a bid of `pay_atoms`
+    /// quote atoms for `amount_atoms` of collateral, rounded up.
     pub fn is_within(&self, pay_atoms: u64, amount_atoms: u64) -> bool {
-        u128::from(self.cost_atoms) * u128::from(amount_atoms)
-            <= u128::from(pay_atoms) * u128::from(self.amount_atoms)
+        let short = u128::from(self.cost_atoms.saturating_sub(1)) * u128::from(amount_atoms);
+        short < u128::from(pay_atoms) * u128::from(self.amount_atoms)
     }
 }

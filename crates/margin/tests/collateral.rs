@@ -244,7 +244,9 @@ fn lq7_a_bid_is_a_price_for_every_atom_of_it() {
     let sale = Sale::of(price, 30, 1_000).unwrap();
     assert_eq!((sale.amount_atoms, sale.cost_atoms), (200, 30));
     assert!(sale.is_within(150, 1_000));
-    assert!(!sale.is_within(149, 1_000));
+    // A fifth of 146 is 29.2: the buyer pays the whole atom.
+    assert!(sale.is_within(146, 1_000));
+    assert!(!sale.is_within(145, 1_000));
     assert_eq!(
         Sale::of(price, 30, 7).unwrap(),
         Sale {

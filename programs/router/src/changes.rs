@@ -9,8 +9,10 @@
 //! | set_guardian, set_delays, hand_over | none |
 //! | accept_program | entry, program, program data, its hash |
 //! | set_netting | entry |
+//! | add_collateral | mint, quote mint, oracle, terms, vault, its tokens, authority, Token, System |
 
 use crate::access::fail;
+use crate::collateral::NewCollateral;
 use crate::exits::quarantine;
 use crate::instructions::register_instrument::{self, RegistryArgs};
 use crate::instructions::register_slab::NewSlab;
@@ -20,6 +22,8 @@ use crate::version;
 use anchor_lang::AnchorAccount;
 use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::prelude::*;
+use bytemuck::Zeroable;
+use flagstone_interface::collateral::{CollateralTerms, CollateralVault};
 use flagstone_interface::error::RouterError;
 use flagstone_interface::event::router::quarantine_reason;
 use flagstone_interface::governance::{DELAY_SLOTS_MAX, kind};
@@ -97,6 +101,7 @@ pub fn make(
         }
         kind::ACCEPT_PROGRAM => accept_program(fields, rest),
         kind::SET_NETTING => set_netting(fields, rest),
+        kind::ADD_COLLATERAL => add_collateral(payer, config, fields, rest),
         _ => Err(fail(RouterError::BadProposal)),
     }
 }
@@ -218,6 +223,11 @@ fn set_limit(now: Slot, mut fields: Fields<'_>, rest: &[AccountView]) -> Result<
         return Ok(());
     }
     // SAFETY: as above.
+    if let Ok(mut vault) = unsafe { Stored::<CollateralVault>::load_mut(*account) } {
+        vault.0.outflow.set(now, limit_atoms, window_slots);
+        return Ok(());
+    }
+    // SAFETY: as above.
     let mut ledger: Stored<SlabLedger> = unsafe { Stored::load_mut(*account)? };
     ledger.outflow.set(now, limit_atoms, window_slots);
     Ok(())
@@ -289,4 +299,54 @@ fn set_netting(mut fields: Fields<'_>, rest: &[AccountView]) -> Result<()> {
     entry.netting = flag.into();
     entry.equity_max_atoms = equity_max_atoms;
     Ok(())
+}
+
+/// The decimals are not part of the payload: they are the mints' own.
+#[inline(never)]
+fn add_collateral(
+    payer: &AccountView,
+    config: &RouterConfig,
+    mut fields: Fields<'_>,
+    rest: &[AccountView],
+) -> Result<()> {
+    let terms = CollateralTerms {
+        mint: fields.key()?,
+        oracle: fields.key()?,
+        oracle_feed: fields.key()?,
+        haircut_ppm: fields.word()?,
+        oracle_age_slots: fields.word()?,
+        confidence_max_ppm: fields.word()?,
+        premium_ppm: fields.word()?,
+        discount_ppm: fields.word()?,
+        auction_slots: fields.word()?,
+        deposit_cap_atoms: fields.long()?,
+        enabled: fields.byte()?,
+        ..CollateralTerms::zeroed()
+    };
+    fields.end()?;
+    let [
+        mint,
+        quote_mint,
+        oracle,
+        record,
+        vault,
+        tokens,
+        authority,
+        _token,
+        _system,
+    ] = rest
+    else {
+        return Err(bad());
+    };
+    NewCollateral {
+        payer,
+        mint,
+        quote_mint,
+        oracle,
+        record,
+        vault,
+        tokens,
+        authority,
+    }
+    .register(config, terms)
 }

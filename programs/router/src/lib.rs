@@ -17,6 +17,7 @@ mod access;
 mod alone;
 mod booking;
 mod changes;
+mod collateral;
 mod exits;
 mod instructions;
 mod leg;
@@ -329,5 +330,34 @@ pub mod flagstone_router {
     #[discrim = 44]
     pub fn close_portfolio(ctx: &mut Context<OwnPortfolio>) -> Result<()> {
         owners::close(ctx)
+    }
+
+    /// Moves tokens of a collateral mint into their vault.
+    #[discrim = 45]
+    pub fn deposit_collateral(
+        ctx: &mut Context<DepositCollateral>,
+        amount_atoms: u64,
+    ) -> Result<()> {
+        deposit_collateral::run(ctx, amount_atoms)
+    }
+
+    /// Moves collateral back to a token account.
+    #[discrim = 46]
+    pub fn withdraw_collateral(
+        ctx: &mut Context<WithdrawCollateral>,
+        amount_atoms: u64,
+    ) -> Result<()> {
+        withdraw_collateral::run(ctx, amount_atoms)
+    }
+
+    /// Begins the auction of a collateral mint of a portfolio under liquidation,
+    /// or buys in it. For anyone.
+    #[discrim = 47]
+    pub fn liquidate_collateral(
+        ctx: &mut Context<LiquidateCollateral>,
+        amount_max_atoms: u64,
+        pay_max_atoms: u64,
+    ) -> Result<()> {
+        liquidate_collateral::run(ctx, amount_max_atoms, pay_max_atoms)
     }
 }

@@ -3,14 +3,15 @@
 //! Only the original SPL Token program is accepted: mints of Token-2022 may
 //! take fees or call hooks on transfer.
 
-use crate::access::fail;
+use crate::access::{allocate, derive, fail};
 use anchor_lang::cpi::{CpiSeed, CpiSigner};
 use anchor_lang::pinocchio::account::AccountView;
 use anchor_lang::prelude::*;
+use flagstone_interface::collateral::CollateralVault;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::router::{RouterConfig, Vault, seeds};
 use flagstone_interface::{Key, key_eq};
-use pinocchio_token::instructions::Transfer;
+use pinocchio_token::instructions::{InitializeAccount3, Transfer};
 
 /// Length of a mint.
 const MINT_BYTES: usize = 82;
@@ -29,6 +30,32 @@ pub fn require_mint(account: &AccountView) -> Result<()> {
     } else {
         Err(fail(RouterError::WrongMint))
     }
+}
+
+/// Decimals of a mint that [`require_mint`] has accepted.
+pub fn decimals(mint: &AccountView) -> Result<u8> {
+    require_mint(mint)?;
+    // SAFETY: only the Token program writes this account, and it is not called
+    // while the borrow lives.
+    let data = unsafe { mint.borrow_unchecked() };
+    data.get(44).copied().ok_or(fail(RouterError::WrongMint))
+}
+
+/// Creates the token account of a mint's vault, of the vaults' authority, and
+/// returns its bump.
+#[inline(never)]
+pub fn create_vault_tokens(
+    payer: &AccountView,
+    mint: &AccountView,
+    tokens: &AccountView,
+    authority: &AccountView,
+) -> Result<u8> {
+    let token_seeds: [&[u8]; 2] = [seeds::TOKENS, mint.address().as_array()];
+    let bump = derive(tokens, &token_seeds)?;
+    let owner = &pinocchio_token::ID;
+    allocate(payer, tokens, &token_seeds, bump, ACCOUNT_BYTES, owner)?;
+    InitializeAccount3::new(tokens, mint, authority.address()).invoke()?;
+    Ok(bump)
 }
 
 /// Balance of a token account of this mint, in atoms.
@@ -72,8 +99,8 @@ pub fn take_in(
         .ok_or(fail(RouterError::AmountOverflow))
 }
 
-/// Moves tokens out of a vault, after checking that they leave its own account
-/// for one of the same mint; the caller has booked it.
+/// Moves quote out of its vault, after checking that it leaves the vault's own
+/// account for one of the same mint; the caller has booked it.
 #[inline(never)]
 pub fn pay_out(
     config: &RouterConfig,
@@ -83,10 +110,36 @@ pub fn pay_out(
     destination: &AccountView,
     amount_atoms: u64,
 ) -> Result<()> {
-    let ours = key_eq(&vault.tokens, tokens.address().as_array())
-        // The vault of another mint would pay out what was never its own.
-        && key_eq(&vault.mint, &config.quote_mint);
-    if !ours {
+    // The vault of another mint would pay out what was never its own.
+    if !key_eq(&vault.mint, &config.quote_mint) {
+        return Err(fail(RouterError::WrongRecord));
+    }
+    move_out(config, vault, tokens, authority, destination, amount_atoms)
+}
+
+/// The same for the vault of a collateral mint.
+pub fn pay_out_collateral(
+    config: &RouterConfig,
+    vault: &CollateralVault,
+    tokens: &AccountView,
+    authority: &AccountView,
+    destination: &AccountView,
+    amount_atoms: u64,
+) -> Result<()> {
+    let vault = &vault.0;
+    move_out(config, vault, tokens, authority, destination, amount_atoms)
+}
+
+#[inline(never)]
+fn move_out(
+    config: &RouterConfig,
+    vault: &Vault,
+    tokens: &AccountView,
+    authority: &AccountView,
+    destination: &AccountView,
+    amount_atoms: u64,
+) -> Result<()> {
+    if !key_eq(&vault.tokens, tokens.address().as_array()) {
         return Err(fail(RouterError::WrongRecord));
     }
     balance_atoms(destination, &vault.mint)?;

@@ -19,6 +19,9 @@ use solana_signer::Signer;
 use spl_token_interface::instruction as token;
 use spl_token_interface::state::{Account as TokenAccount, Mint};
 
+/// Decimals of the quote mint.
+const QUOTE_DECIMALS: u8 = 6;
+
 type Outcome<T> = Result<T, Box<Failure>>;
 
 /// A user of the exchange with an account at its slab.
@@ -105,7 +108,7 @@ impl Exchange {
     /// The first transaction that failed.
     pub fn open_with(mut session: Session, size: SlabSize, delays: &Delays) -> Outcome<Self> {
         let admin = session.new_wallet();
-        let mint = create_mint(&mut session, &admin)?;
+        let mint = create_mint(&mut session, &admin, QUOTE_DECIMALS)?;
         let initialize = router::initialize_with(&admin.pubkey(), &mint, delays);
         session.send_large(&[initialize], &[&admin])?;
         let mut new = NewSlab::preset(admin.pubkey(), "main", mint, size);
@@ -127,7 +130,7 @@ impl Exchange {
     /// The failed transaction.
     pub fn mint_only(mut session: Session) -> Outcome<Self> {
         let admin = session.new_wallet();
-        let mint = create_mint(&mut session, &admin)?;
+        let mint = create_mint(&mut session, &admin, QUOTE_DECIMALS)?;
         Ok(Self {
             session,
             admin,
@@ -255,14 +258,36 @@ impl Exchange {
     /// # Errors
     /// The failed transaction.
     pub fn create_tokens(&mut self, owner: &Address, atoms: u64) -> Outcome<Address> {
+        let mint = self.mint;
+        self.create_tokens_of(&mint, owner, atoms)
+    }
+
+    /// A further mint of SPL Token, of the administrator.
+    ///
+    /// # Errors
+    /// The failed transaction.
+    pub fn create_mint(&mut self, decimals: u8) -> Outcome<Address> {
+        create_mint(&mut self.session, &self.admin, decimals)
+    }
+
+    /// The same as [`Exchange::create_tokens`], of any mint of the administrator.
+    ///
+    /// # Errors
+    /// The failed transaction.
+    pub fn create_tokens_of(
+        &mut self,
+        mint: &Address,
+        owner: &Address,
+        atoms: u64,
+    ) -> Outcome<Address> {
         let account = Keypair::new();
         let key = account.pubkey();
         let space = <TokenAccount as solana_program_pack::Pack>::LEN;
         let create = create_account(&self.session, &key, space);
-        let initialize = token::initialize_account3(&address::TOKEN, &key, &self.mint, owner);
+        let initialize = token::initialize_account3(&address::TOKEN, &key, mint, owner);
         let admin = self.admin.pubkey();
-        let mint = token::mint_to(&address::TOKEN, &self.mint, &key, &admin, &[], atoms);
-        let instructions = [create, built(initialize), built(mint)];
+        let fill = token::mint_to(&address::TOKEN, mint, &key, &admin, &[], atoms);
+        let instructions = [create, built(initialize), built(fill)];
         self.session
             .send_large(&instructions, &[&account, &self.admin])?;
         Ok(key)
@@ -438,11 +463,12 @@ fn create(session: &mut Session, authority: &Keypair, mut new: NewSlab<'_>) -> O
     Ok(slab)
 }
 
-fn create_mint(session: &mut Session, authority: &Keypair) -> Outcome<Address> {
+fn create_mint(session: &mut Session, authority: &Keypair, decimals: u8) -> Outcome<Address> {
     let mint = Keypair::new();
     let key = mint.pubkey();
     let create = create_account(session, &key, <Mint as solana_program_pack::Pack>::LEN);
-    let initialize = token::initialize_mint2(&address::TOKEN, &key, &authority.pubkey(), None, 6);
+    let initialize =
+        token::initialize_mint2(&address::TOKEN, &key, &authority.pubkey(), None, decimals);
     session.send_large(&[create, built(initialize)], &[&mint])?;
     Ok(key)
 }

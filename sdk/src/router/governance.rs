@@ -15,7 +15,7 @@ pub struct Change {
 }
 
 impl Change {
-    fn new(kind: u8, fields: &[&[u8]], accounts: Vec<AccountMeta>) -> Self {
+    pub(super) fn new(kind: u8, fields: &[&[u8]], accounts: Vec<AccountMeta>) -> Self {
         let mut payload = vec![kind];
         fields.iter().for_each(|field| payload.extend(*field));
         Self { payload, accounts }

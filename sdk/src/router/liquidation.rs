@@ -7,7 +7,7 @@ use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 
 /// The accounts of one owner's seat at a slab; only `settle` writes the entry.
-fn seat(owner: &Address, slab: &Address, mint: &Address) -> Vec<AccountMeta> {
+pub(super) fn seat(owner: &Address, slab: &Address, mint: &Address) -> Vec<AccountMeta> {
     let mut accounts = settle_accounts(owner, slab, mint);
     accounts[3].is_writable = false;
     accounts

@@ -8,6 +8,7 @@
 pub mod batch;
 pub mod binary;
 pub mod busy;
+pub mod collateral;
 pub mod crash;
 pub mod desk;
 pub mod evil;

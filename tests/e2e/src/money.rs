@@ -7,6 +7,7 @@ use flagstone_sdk::address;
 use flagstone_sdk::embedded::Session;
 use flagstone_sdk::engine::Slab;
 use flagstone_sdk::interface::Record;
+use flagstone_sdk::interface::collateral::{CollateralPosition, CollateralTerms, CollateralVault};
 use flagstone_sdk::interface::router::{
     Cap, Escrow, Portfolio, RouterConfig, SlabEntry, SlabLedger, Ticket, Vault, cap_state,
 };
@@ -91,6 +92,13 @@ pub fn audit_custody(session: &Session) -> Books {
         books.paid_in += ledger.insurance_funded_total_atoms;
         books.paid_in -= ledger.fees_withdrawn_total_atoms;
     }
+    // What collateral was sold for came in as well.
+    let positions = records::<CollateralPosition>(session);
+    books.paid_in += positions
+        .iter()
+        .map(|(_, one)| one.raised_total_atoms)
+        .sum::<u64>();
+    audit_collateral(session, &positions);
     let vaults = records::<Vault>(session);
     let [(_, vault)] = vaults[..] else {
         panic!("one vault")
@@ -102,6 +110,43 @@ pub fn audit_custody(session: &Session) -> Books {
     assert!(books.tokens >= vault.booked_atoms, "invariant V");
     assert_eq!(records::<RouterConfig>(session).len(), 1);
     books
+}
+
+/// Every collateral vault holds what is booked, which is what its positions
+/// hold; nothing of a position came from nowhere (invariant V per mint).
+fn audit_collateral(session: &Session, positions: &[(Address, CollateralPosition)]) {
+    for (key, CollateralVault(vault)) in records::<CollateralVault>(session) {
+        let mint = Address::from(vault.mint);
+        assert_eq!(key, address::vault(&mint));
+        assert_eq!(vault.tokens, address::vault_tokens(&mint).to_bytes());
+        let terms: CollateralTerms = session
+            .record(&address::collateral_terms(&mint))
+            .expect("terms");
+        assert!(terms.mint == vault.mint && terms.are_sound());
+        let here = positions.iter().filter(|(_, one)| one.mint == vault.mint);
+        let held: u64 = here.map(|(_, one)| one.amount_atoms).sum();
+        assert_eq!(vault.booked_atoms, held, "positions in {mint} add up");
+        let tokens = session.token_balance(&Address::from(vault.tokens));
+        assert!(tokens >= vault.booked_atoms, "invariant V of {mint}");
+        assert_eq!(vault.claims_total, 0, "collateral has no claims");
+    }
+    for (key, position) in positions {
+        let (portfolio, mint) = (Address::from(position.portfolio), position.mint.into());
+        assert_eq!(*key, address::collateral_position(&portfolio, &mint));
+        let gone = position.withdrawn_total_atoms + position.sold_total_atoms;
+        assert_eq!(position.deposited_total_atoms, position.amount_atoms + gone);
+        assert!(position.sold_total_atoms > 0 || position.raised_total_atoms == 0);
+    }
+    for (key, portfolio) in records::<Portfolio>(session) {
+        let own = |(_, one): &&(Address, CollateralPosition)| {
+            one.portfolio == key.to_bytes() && one.amount_atoms > 0
+        };
+        let count = positions.iter().filter(own).count();
+        assert_eq!(
+            portfolio.collateral_count as usize, count,
+            "collateral held"
+        );
+    }
 }
 
 /// An escrow's balance is the sum of its live capabilities (rule X4).

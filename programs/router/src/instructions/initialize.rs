@@ -1,4 +1,4 @@
-use crate::access::{allocate, create, derive, fail, require_top_level, store};
+use crate::access::{create, derive, fail, require_top_level, store};
 use crate::log;
 use crate::token;
 use crate::version;
@@ -9,7 +9,6 @@ use flagstone_interface::error::RouterError;
 use flagstone_interface::event::router::RouterInitialized;
 use flagstone_interface::router::{RouterConfig, Vault, seeds};
 use flagstone_interface::{Record, key_eq};
-use pinocchio_token::instructions::InitializeAccount3;
 
 /// Accounts of `initialize`.
 #[derive(Accounts)]
@@ -79,22 +78,12 @@ pub fn run(
     };
     store(&mut view, &config)?;
 
-    let token_seeds: [&[u8]; 2] = [seeds::TOKENS, &mint];
-    let tokens_bump = derive(&accounts.tokens, &token_seeds)?;
-    allocate(
+    let tokens_bump = token::create_vault_tokens(
         &accounts.admin,
-        &accounts.tokens,
-        &token_seeds,
-        tokens_bump,
-        token::ACCOUNT_BYTES,
-        &pinocchio_token::ID,
-    )?;
-    InitializeAccount3::new(
-        &accounts.tokens,
         &accounts.mint,
-        accounts.authority.address(),
-    )
-    .invoke()?;
+        &accounts.tokens,
+        &accounts.authority,
+    )?;
 
     let mut view = *accounts.vault.account();
     let bump = create::<Vault>(&accounts.admin, &view, &[seeds::VAULT, &mint])?;

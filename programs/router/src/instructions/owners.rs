@@ -97,6 +97,7 @@ pub fn close(ctx: &mut Context<OwnPortfolio>) -> Result<()> {
     let idle = portfolio.status == portfolio_status::OPEN
         && portfolio.cash_atoms == 0
         && portfolio.claim_serial == 0
+        && portfolio.collateral_count == 0
         && portfolio.escrows.iter().all(|one| key_eq(one, &[0; 32]));
     if !idle {
         return Err(fail(RouterError::PortfolioNotEmpty));
