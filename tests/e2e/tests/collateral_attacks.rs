@@ -20,6 +20,9 @@ use solana_instruction::Instruction;
 use solana_signer::Signer;
 use std::slice::from_ref;
 
+/// Makes an account another.
+type Spoiler = Box<dyn Fn(&mut Account)>;
+
 /// Places of what the instruction writes to.
 const WRITTEN: [usize; 10] = [2, 3, 4, 9, 10, 11, 12, 13, 14, 15];
 
@@ -46,7 +49,7 @@ fn lq7_only_a_good_price_of_the_mints_own_oracle_sells() {
     // By offset: verification, feed, price, interval, exponent, publish time,
     // slot of posting.
     let now = pledge.crash.exchange.session.slot();
-    let spoilers: Vec<Box<dyn Fn(&mut Account)>> = vec![
+    let spoilers: Vec<Spoiler> = vec![
         Box::new(|oracle| oracle.owner = stranger()),
         Box::new(|oracle| oracle.data[0] ^= 1),
         Box::new(|oracle| oracle.data[40] = 0),

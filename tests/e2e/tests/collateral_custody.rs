@@ -2,7 +2,7 @@
 //! that no mint is ever taken for another.
 #![allow(missing_docs, reason = "tests")]
 
-use flagstone_e2e_tests::collateral::{HELD, PRICE, Pledge, TOKEN, rules};
+use flagstone_e2e_tests::collateral::{CONSENT, HELD, PRICE, Pledge, TOKEN, rules};
 use flagstone_e2e_tests::forge::{stranger, swapped, while_changed};
 use flagstone_e2e_tests::govern::{change, execute, propose, refusal, settle_down};
 use flagstone_e2e_tests::random::Random;
@@ -96,12 +96,17 @@ fn p2_only_a_sound_mint_of_spl_token_becomes_collateral() {
         RouterError::BadCollateral,
     );
 
-    let session = &mut pledge.crash.exchange.session;
-    session.svm.expire_blockhash();
-    change(
-        &mut pledge.crash.exchange,
-        &Change::add_collateral(&mint, &quote, &good),
-    );
+    // Vault and tokens lie where their seeds say, of the vaults' authority.
+    let exchange = &mut pledge.crash.exchange;
+    exchange.session.svm.expire_blockhash();
+    let last = Change::add_collateral(&mint, &quote, &good);
+    let id = propose(exchange, &last);
+    let payer = exchange.session.new_wallet();
+    for place in 7..=10 {
+        let attempt = swapped(&last.execute(&payer.pubkey(), id), place, stranger());
+        pledge.refuse_as(&payer, &attempt, RouterError::WrongAddress);
+    }
+    ok(execute(&mut pledge.crash.exchange, &last, id));
     pledge.crash.audit();
 }
 
@@ -363,6 +368,38 @@ fn x8_withdrawals_are_limited_but_for_own_deposits_of_late() {
     pledge.crash.exchange.session.warp_to(slot + 250);
     pledge.send(std::slice::from_ref(&one));
     pledge.refuse(&one, RouterError::OverLimit);
+}
+
+#[test]
+fn x8_a_sale_is_not_limited_and_uses_up_deposits_of_late() {
+    let mut pledge = Pledge::open();
+    let vault = address::vault(&pledge.mint);
+    let limit = Change::set_limit(&vault, 4 * TOKEN, 1_000);
+    change(&mut pledge.crash.exchange, &limit);
+    let windows = 2 * u64::from(RECENT_WINDOW_SLOTS);
+    pledge.wait(windows);
+    let late = pledge.deposit(5 * TOKEN);
+    pledge.send(&[late]);
+    pledge.consent(CONSENT);
+    pledge.crash.sink();
+    pledge.freeze();
+    let bid = pledge.bid(HELD, 20_000 * QUOTE);
+    pledge.buy(std::slice::from_ref(&bid));
+    pledge.wait(100);
+    pledge.buy(&[bid]);
+    // More than the limit is sold, and more than was brought of late.
+    assert!(pledge.position().sold_total_atoms > 6 * TOKEN);
+    assert_eq!(pledge.vault().outflow.level_atoms, 0);
+    let cure = [
+        pledge.crash.shift(),
+        pledge.crash.sync(),
+        pledge.crash.end(),
+    ];
+    pledge.crash.crank(&cure);
+    let over = pledge.withdraw(4 * TOKEN + 1);
+    pledge.refuse(&over, RouterError::OverLimit);
+    let full = pledge.withdraw(4 * TOKEN);
+    pledge.send(&[full]);
 }
 
 #[test]
