@@ -2,12 +2,14 @@
 //! auction for margin that its owner consented to bring, and for no more.
 #![allow(missing_docs, reason = "tests")]
 
-use flagstone_e2e_tests::collateral::{ASKED, CONSENT, HELD, LENGTH, PRICE, Pledge, TOKEN};
+use flagstone_e2e_tests::collateral::{ASKED, CONSENT, HELD, LENGTH, PRICE, Pledge, TOKEN, rules};
 use flagstone_e2e_tests::crash::{LEFT, LOTS, PLEDGED};
+use flagstone_e2e_tests::govern::change;
 use flagstone_e2e_tests::{QUOTE, ok};
 use flagstone_sdk::interface::error::RouterError;
 use flagstone_sdk::interface::router::portfolio_status;
 use flagstone_sdk::margin::times::GRACE_SLOTS;
+use flagstone_sdk::router::Change;
 use flagstone_sdk::{address, router};
 use solana_signer::Signer;
 
@@ -31,11 +33,7 @@ fn lq7_from_deposit_over_crash_and_auction_to_the_end() {
     pledge.refuse_bid(&open, RouterError::BidTooLow);
     pledge.wait(1);
     // The first call begins, whatever it bids, and takes nothing.
-    let receipt = pledge.buy(std::slice::from_ref(&open));
-    println!(
-        "begin: {} units, {} bytes",
-        receipt.compute_units, receipt.bytes
-    );
+    pledge.buy(std::slice::from_ref(&open));
     let slot = pledge.crash.exchange.session.slot();
     assert_eq!(u64::from(pledge.position().auction_slot.0), slot);
     assert_eq!(pledge.position().auction_episode, 1);
@@ -47,11 +45,7 @@ fn lq7_from_deposit_over_crash_and_auction_to_the_end() {
     let greedy = pledge.bid(HELD, HELD / TOKEN * 146_250_000 - 10);
     pledge.refuse_bid(&greedy, RouterError::BidTooLow);
     let bid = pledge.bid(HELD, HELD / TOKEN * 146_250_000);
-    let receipt = pledge.buy(&[bid]);
-    println!(
-        "buy: {} units, {} bytes",
-        receipt.compute_units, receipt.bytes
-    );
+    pledge.buy(&[bid]);
     // 870 / 146.25, rounded down.
     let sold = 5_948_717_948;
     assert_eq!(pledge.balance(&pledge.buyer.tokens), sold);
@@ -97,8 +91,7 @@ fn lq7_from_deposit_over_crash_and_auction_to_the_end() {
 
     // What is left is free again.
     let all = pledge.withdraw(HELD - sold);
-    let receipt = pledge.send(&[all]);
-    println!("withdraw: {} units", receipt.compute_units);
+    pledge.send(&[all]);
     assert_eq!(pledge.balance(&pledge.tokens), 50 * TOKEN - sold);
     assert_eq!(pledge.vault().booked_atoms, 0);
     assert_eq!(pledge.crash.portfolio().collateral_count, 0);
@@ -159,8 +152,19 @@ fn lq7_an_auction_that_nobody_takes_is_over_and_begins_again() {
 
 #[test]
 fn lq7_a_new_episode_has_a_new_auction() {
-    let mut pledge = Pledge::in_auction(60);
+    let mut pledge = Pledge::open();
+    // So long that the first auction would still run.
+    let mut long = rules(&pledge.oracle);
+    long.auction_slots = 1_000;
+    let quote = pledge.crash.exchange.mint;
+    let terms = Change::add_collateral(&pledge.mint, &quote, &long);
+    change(&mut pledge.crash.exchange, &terms);
+    pledge.consent(CONSENT);
+    pledge.wait(1);
+    pledge.crash.sink();
+    pledge.freeze();
     let bid = pledge.bid(HELD, 20_000 * QUOTE);
+    pledge.buy(std::slice::from_ref(&bid));
     pledge.buy(std::slice::from_ref(&bid));
     let cure = [
         pledge.crash.shift(),
@@ -177,6 +181,7 @@ fn lq7_a_new_episode_has_a_new_auction() {
     let second = pledge.position();
     assert_eq!((first.auction_episode, second.auction_episode), (1, 2));
     assert!(second.auction_slot > first.auction_slot);
+    assert!(second.auction_slot.0 < first.auction_slot.0 + 2_000);
     assert_eq!(second.amount_atoms, first.amount_atoms);
     pledge.buy(&[bid]);
     assert!(pledge.position().amount_atoms < first.amount_atoms);
@@ -309,4 +314,30 @@ fn lq7_a_portfolio_with_collateral_is_not_empty() {
     pledge.refuse_as(&wallet, &close, RouterError::PortfolioNotEmpty);
     pledge.send_as(&wallet, &[part, close]);
     pledge.refuse_as(&wallet, &deposit, RouterError::PortfolioClosed);
+}
+
+/// Compute units of everything, and bytes of the longest: what the documentation
+/// says.
+#[test]
+fn lq7_costs_of_collateral() {
+    let mut pledge = Pledge::open();
+    let (deposit, withdraw) = (pledge.deposit(TOKEN), pledge.withdraw(TOKEN));
+    let deposit = pledge.send(&[deposit]).compute_units;
+    let withdraw = pledge.send(&[withdraw]).compute_units;
+    pledge.consent(CONSENT);
+    pledge.crash.sink();
+    pledge.freeze();
+    let bid = pledge.bid(TOKEN, 1_000 * QUOTE);
+    let begin = pledge.buy(std::slice::from_ref(&bid)).compute_units;
+    let buy = pledge.buy(std::slice::from_ref(&bid));
+    let cure = [bid, pledge.crash.shift(), pledge.crash.sync()];
+    let all = pledge.buy(&cure);
+    println!(
+        "CU: deposit {deposit}, withdraw {withdraw}, begin {begin}, buy {}, buy with shift and sync {}",
+        buy.compute_units, all.compute_units
+    );
+    println!("bytes: {} and {}", buy.bytes, all.bytes);
+    assert!(deposit <= 5_000 && withdraw <= 5_000);
+    assert!(begin <= 8_000 && buy.compute_units <= 12_000);
+    assert!(all.compute_units <= 25_000 && all.bytes <= 1_232);
 }

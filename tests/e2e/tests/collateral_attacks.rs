@@ -162,7 +162,11 @@ fn lq7_records_of_others_and_of_other_mints_do_not_pass() {
         .crash
         .exchange
         .create_tokens_of(&other, &pledge.buyer.wallet.pubkey(), 0));
-    // It is a sale of that mint then, whose auction begins.
+    // Terms and holding of the one, tokens of the other.
+    let swap = |bid, (place, key): &(usize, _)| swapped(&bid, *place, *key);
+    let tokens_of_other = swapped(&all[2..].iter().fold(bid.clone(), swap), 12, own);
+    pledge.refuse_bid(&tokens_of_other, wrong);
+    // All of the other: a sale of that mint, whose auction begins.
     pledge.buy(&[swapped(&mixed, 12, own)]);
     assert_eq!(pledge.balance(&own), 0);
     pledge.refuse_bid(&mixed, RouterError::WrongMint);

@@ -218,6 +218,16 @@ fn p2_no_mint_is_taken_for_another() {
         let attempt = swapped(instruction, place, key);
         pledge.refuse(&attempt, wrong);
     }
+    // Nor when everything but the position is of that mint.
+    let theirs = ok(pledge
+        .crash
+        .exchange
+        .create_tokens_of(&other, &owner, TOKEN));
+    let (vault, tokens) = (address::vault(&other), address::vault_tokens(&other));
+    for (instruction, [one, two, three]) in [(&deposit, [3, 4, 5]), (&withdraw, [4, 5, 7])] {
+        let attempt = swapped(&swapped(instruction, one, vault), two, tokens);
+        pledge.refuse(&swapped(&attempt, three, theirs), wrong);
+    }
     // Neither its record nor an address of nobody's is where a first deposit goes.
     for key in [holding, stranger()] {
         let attempt = swapped(&deposit, 6, key);
