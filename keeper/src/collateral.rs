@@ -147,7 +147,7 @@ impl Bidder {
         let owner = Address::from(escrow.owner);
         let holder = address::portfolio(&owner);
         let portfolio: Portfolio = record(chain, &holder)?;
-        let position = address::collateral_position(&holder, &self.collateral);
+        let position = address::collateral_holding(&holder, &self.collateral);
         let position: CollateralPosition = record(chain, &position)?;
         let reading = Reading::of(slab.bytes(), account, &escrow, quote.slot).ok()?;
         let asked = asked_atoms(&reading, &escrow, portfolio.cash_atoms).min(quote.funds_atoms);

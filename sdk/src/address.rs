@@ -95,7 +95,7 @@ pub fn collateral_terms(mint: &Address) -> Address {
 }
 
 /// What a portfolio holds of a collateral mint.
-pub fn collateral_position(portfolio: &Address, mint: &Address) -> Address {
+pub fn collateral_holding(portfolio: &Address, mint: &Address) -> Address {
     router(&[collateral_seeds::HOLDING, portfolio.as_ref(), mint.as_ref()])
 }
 

@@ -96,7 +96,7 @@ pub fn deposit_collateral(
             AccountMeta::new(address::vault(mint), false),
             AccountMeta::new(address::vault_tokens(mint), false),
             AccountMeta::new(*source, false),
-            AccountMeta::new(address::collateral_position(&portfolio, mint), false),
+            AccountMeta::new(address::collateral_holding(&portfolio, mint), false),
             AccountMeta::new_readonly(address::TOKEN, false),
             AccountMeta::new_readonly(SYSTEM, false),
         ],
@@ -120,7 +120,7 @@ pub fn withdraw_collateral(
             AccountMeta::new_readonly(*owner, true),
             AccountMeta::new_readonly(address::config(), false),
             AccountMeta::new(portfolio, false),
-            AccountMeta::new(address::collateral_position(&portfolio, mint), false),
+            AccountMeta::new(address::collateral_holding(&portfolio, mint), false),
             AccountMeta::new(address::vault(mint), false),
             AccountMeta::new(address::vault_tokens(mint), false),
             AccountMeta::new_readonly(address::vault_authority(), false),
@@ -161,7 +161,7 @@ pub fn liquidate_collateral(
     let mut data = vec![number::LIQUIDATE_COLLATERAL];
     data.extend(bid.amount_max_atoms.to_le_bytes());
     data.extend(bid.pay_max_atoms.to_le_bytes());
-    let position = address::collateral_position(&address::portfolio(owner), &bid.collateral);
+    let position = address::collateral_holding(&address::portfolio(owner), &bid.collateral);
     let mut accounts = vec![
         AccountMeta::new_readonly(bid.buyer, true),
         AccountMeta::new_readonly(address::config(), false),

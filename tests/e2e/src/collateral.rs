@@ -245,7 +245,7 @@ impl Pledge {
     /// The victim's position.
     pub fn position(&self) -> CollateralPosition {
         let portfolio = address::portfolio(&self.crash.owner());
-        let key = address::collateral_position(&portfolio, &self.mint);
+        let key = address::collateral_holding(&portfolio, &self.mint);
         let session = &self.crash.exchange.session;
         session.record(&key).expect("a position")
     }

@@ -132,7 +132,7 @@ fn audit_collateral(session: &Session, positions: &[(Address, CollateralPosition
     }
     for (key, position) in positions {
         let (portfolio, mint) = (Address::from(position.portfolio), position.mint.into());
-        assert_eq!(*key, address::collateral_position(&portfolio, &mint));
+        assert_eq!(*key, address::collateral_holding(&portfolio, &mint));
         let gone = position.withdrawn_total_atoms + position.sold_total_atoms;
         assert_eq!(position.deposited_total_atoms, position.amount_atoms + gone);
         assert!(position.sold_total_atoms > 0 || position.raised_total_atoms == 0);

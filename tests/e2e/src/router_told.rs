@@ -9,6 +9,7 @@ use flagstone_sdk::address;
 use flagstone_sdk::embedded::{Journal, Sent, Session};
 use flagstone_sdk::events::{self, Told};
 use flagstone_sdk::interface::Key;
+use flagstone_sdk::interface::collateral::CollateralPosition;
 use flagstone_sdk::interface::event::router::{
     FIRST_TAG, ProposalExecuted, SlabQuarantined, SlabSuspended,
 };
@@ -86,6 +87,8 @@ struct Rest {
     hashes: BTreeMap<Key, (u32, u8)>,
     /// Rate and members of a grid.
     grids: BTreeMap<(u64, u32), Grid>,
+    /// Amount and slot of the last auction, by portfolio and mint.
+    collateral: BTreeMap<(Key, Key), (u64, u32)>,
 }
 
 /// Rate and members of a grid.
@@ -273,6 +276,10 @@ impl Rest {
         }
         for (_, one) in records::<ProgramHash>(session) {
             rest.hashes.insert(one.program_data, (one.chunk, one.done));
+        }
+        for (_, one) in records::<CollateralPosition>(session) {
+            let told = (one.amount_atoms, one.auction_slot.0);
+            rest.collateral.insert((one.portfolio, one.mint), told);
         }
         rest
     }

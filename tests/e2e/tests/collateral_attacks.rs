@@ -125,17 +125,13 @@ fn lq7_records_of_others_and_of_other_mints_do_not_pass() {
     let wrong = RouterError::WrongRecord;
     for (place, key, why) in [
         // Another user's holding, portfolio and escrow.
-        (
-            9,
-            address::collateral_position(&theirs, &pledge.mint),
-            wrong,
-        ),
+        (9, address::collateral_holding(&theirs, &pledge.mint), wrong),
         (2, theirs, wrong),
         (3, member.escrow, RouterError::WrongSlab),
         // Another mint's terms, holding, vault and tokens: the atoms of one are
         // worth a thousand of the other.
         (8, address::collateral_terms(&other), wrong),
-        (9, address::collateral_position(&portfolio, &other), wrong),
+        (9, address::collateral_holding(&portfolio, &other), wrong),
         (10, address::vault(&other), wrong),
         (11, address::vault_tokens(&other), wrong),
         (12, tokens, RouterError::WrongMint),
@@ -149,7 +145,7 @@ fn lq7_records_of_others_and_of_other_mints_do_not_pass() {
     }
     let all = [
         (8, address::collateral_terms(&other)),
-        (9, address::collateral_position(&portfolio, &other)),
+        (9, address::collateral_holding(&portfolio, &other)),
         (10, address::vault(&other)),
         (11, address::vault_tokens(&other)),
     ];
@@ -176,7 +172,7 @@ fn lq7_records_of_others_and_of_other_mints_do_not_pass() {
     for (place, meta) in seat.accounts.iter().take(3).enumerate() {
         healthy = swapped(&healthy, 2 + place, meta.pubkey);
     }
-    let holding = address::collateral_position(&theirs, &pledge.mint);
+    let holding = address::collateral_holding(&theirs, &pledge.mint);
     pledge.refuse_bid(&swapped(&healthy, 9, holding), RouterError::NoDeficit);
     pledge.buy(&[bid]);
 }

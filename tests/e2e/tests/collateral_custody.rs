@@ -207,7 +207,7 @@ fn p2_no_mint_is_taken_for_another() {
     let other = ok(pledge.crash.exchange.create_mint(9));
     let change_ = Change::add_collateral(&other, &quote, &rules(&pledge.oracle));
     change(&mut pledge.crash.exchange, &change_);
-    let holding = address::collateral_position(&address::portfolio(&owner), &other);
+    let holding = address::collateral_holding(&address::portfolio(&owner), &other);
     for (instruction, place, key) in [
         (&deposit, 2, address::collateral_terms(&other)),
         (&deposit, 3, address::vault(&other)),

@@ -2,6 +2,7 @@
 //! events alone tell what its records hold, to the atom.
 #![allow(missing_docs, reason = "tests")]
 
+use flagstone_e2e_tests::collateral::{CONSENT, HELD, Pledge, TOKEN};
 use flagstone_e2e_tests::crash::Crash;
 use flagstone_e2e_tests::forge::{account, stranger};
 use flagstone_e2e_tests::govern::{change, config, execute, proposal, propose, settle_down};
@@ -30,12 +31,7 @@ use solana_signer::Signer;
 use std::collections::BTreeSet;
 
 /// Instructions that have a number and an event, and are not in the program yet.
-const NOT_BUILT: [u8; 4] = [
-    number::ISSUE_SHIFT,
-    number::DEPOSIT_COLLATERAL,
-    number::WITHDRAW_COLLATERAL,
-    number::LIQUIDATE_COLLATERAL,
-];
+const NOT_BUILT: [u8; 1] = [number::ISSUE_SHIFT];
 
 type Kinds = BTreeSet<&'static str>;
 
@@ -264,6 +260,46 @@ fn liquidation() -> Kinds {
     story.kinds
 }
 
+/// Collateral that is deposited, sold in part for margin, and withdrawn.
+fn collateral() -> Kinds {
+    let mut pledge = Pledge::open();
+    let mut story = Story::of(&mut pledge.crash.exchange.session);
+    let deposit = pledge.deposit(TOKEN);
+    let RouterEvent::CollateralDeposited(event) = only(&pledge.send(&[deposit])) else {
+        panic!("not deposited")
+    };
+    assert_eq!(
+        (event.amount_atoms, event.balance_atoms),
+        (TOKEN, HELD + TOKEN)
+    );
+    pledge.consent(CONSENT);
+    pledge.crash.sink();
+    pledge.freeze();
+    let bid = pledge.bid(TOKEN, 1_000 * QUOTE);
+    let mut sold = |pledge: &mut Pledge| {
+        let RouterEvent::CollateralSold(event) = only(&pledge.buy(std::slice::from_ref(&bid)))
+        else {
+            panic!("not sold")
+        };
+        story.check(&pledge.crash.exchange.session);
+        (event.amount_atoms, event.paid_atoms)
+    };
+    assert_eq!(sold(&mut pledge), (0, 0), "it began");
+    pledge.wait(100);
+    assert_eq!(sold(&mut pledge), (TOKEN, 135 * QUOTE));
+    pledge.price = 10_000;
+    pledge.crash.fall_to(10_000);
+    let end = [pledge.crash.end(), pledge.crash.sync()];
+    pledge.crash.crank(&end);
+    let withdraw = pledge.withdraw(HELD);
+    let RouterEvent::CollateralWithdrawn(event) = only(&pledge.send(&[withdraw])) else {
+        panic!("not withdrawn")
+    };
+    assert_eq!((event.amount_atoms, event.balance_atoms), (HELD, 0));
+    story.check(&pledge.crash.exchange.session);
+    story.kinds
+}
+
 /// Proposals, pauses, the office, and the hash of a program.
 fn governance() -> Kinds {
     let mut market = Market::open(1);
@@ -464,6 +500,7 @@ fn obs2_every_router_instruction_leaves_one_event_that_says_what_it_did() {
         money,
         claims,
         liquidation,
+        collateral,
         governance,
         endings,
         suspension,

@@ -436,10 +436,13 @@ events! {
             /// What the portfolio has of it afterwards, in atoms of the mint.
             balance_atoms: u64,
         }
-        /// `liquidate_collateral`: collateral was sold for quote.
+        /// `liquidate_collateral`: collateral was sold for quote, or with amounts of
+        /// zero an auction began.
         CollateralSold = 175 {
             /// The portfolio.
             portfolio: Key,
+            /// Escrow of the account that lacks margin.
+            escrow: Key,
             /// The mint.
             mint: Key,
             /// Who bought it.
@@ -450,6 +453,14 @@ events! {
             paid_atoms: u64,
             /// What the portfolio has of it afterwards, in atoms of the mint.
             balance_atoms: u64,
+            /// Slot in which the auction began.
+            auction_slot: u32,
+            /// What was booked before.
+            booked: Booked,
+            /// Cash afterwards, in quote atoms.
+            cash_atoms: u64,
+            /// What the quote vault owes to all afterwards, in quote atoms.
+            booked_atoms: u64,
         }
     }
     elsewhere {

@@ -1,5 +1,6 @@
-use crate::access::{create, fail, require_owner, require_top_level, store};
+use crate::access::{create, fail, require_direct, require_owner, store};
 use crate::instructions::owners::require_open;
+use crate::log;
 use crate::record::Stored;
 use crate::seat::current_slot;
 use crate::token;
@@ -12,6 +13,7 @@ use flagstone_interface::collateral::{
     CollateralPosition, CollateralTerms, CollateralVault, seeds,
 };
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::CollateralDeposited;
 use flagstone_interface::router::Portfolio;
 use flagstone_interface::{Key, Record, key_eq};
 
@@ -48,7 +50,7 @@ pub struct DepositCollateral {
 /// nothing, so a liquidating portfolio may add to it.
 #[inline(never)]
 pub fn run(ctx: &mut Context<DepositCollateral>, amount_atoms: u64) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     require_open(&accounts.portfolio)?;
@@ -83,6 +85,13 @@ pub fn run(ctx: &mut Context<DepositCollateral>, amount_atoms: u64) -> Result<()
     position.amount_atoms += arrived;
     position.recent.add(current_slot()?, arrived);
     accounts.vault.0.booked_atoms = booked;
+    log::write(&CollateralDeposited {
+        tag: CollateralDeposited::TAG,
+        portfolio: position.portfolio,
+        mint: position.mint,
+        amount_atoms: arrived,
+        balance_atoms: position.amount_atoms,
+    });
     Ok(())
 }
 

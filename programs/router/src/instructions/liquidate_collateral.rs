@@ -1,6 +1,7 @@
-use crate::access::{fail, require_top_level};
+use crate::access::{fail, require_direct};
 use crate::collateral::{leave, read_oracle};
 use crate::instructions::deposit_collateral::require_position;
+use crate::log;
 use crate::record::Stored;
 // All of it: the nested accounts bring generated modules along.
 use crate::seat::*;
@@ -10,6 +11,7 @@ use anchor_lang::prelude::*;
 use anchor_lang::programs::Token;
 use flagstone_interface::collateral::{CollateralPosition, CollateralTerms, CollateralVault};
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::{Booked, CollateralSold};
 use flagstone_interface::key_eq;
 use flagstone_interface::router::{RouterConfig, Vault};
 use flagstone_margin::collateral::{Price, Sale, asked_atoms};
@@ -71,11 +73,11 @@ impl LiquidateCollateral {
         }
     }
 
-    /// What the seat asks for now, in quote atoms.
+    /// What the seat asks for now, in quote atoms, and what was booked before.
     #[inline(never)]
-    fn asked(&mut self, slot: Slot) -> Result<u64> {
+    fn asked(&mut self, slot: Slot) -> Result<(u64, Booked)> {
         let seat = &mut self.seat.0;
-        let reading = seat.read(slot)?;
+        let (reading, booked) = seat.read(slot)?;
         let asked = asked_atoms(&reading, &seat.escrow, seat.portfolio.cash_atoms);
         if asked == 0 || self.position.amount_atoms == 0 {
             return Err(fail(RouterError::NoDeficit));
@@ -83,7 +85,7 @@ impl LiquidateCollateral {
         if slot < seat.escrow.grace_until {
             return Err(fail(RouterError::BidTooLow));
         }
-        Ok(asked)
+        Ok((asked, booked))
     }
 
     /// Takes the quote in and books the sale on all sides.
@@ -114,6 +116,26 @@ impl LiquidateCollateral {
         position.recent.take(slot, sale.amount_atoms);
         leave(portfolio, position, &mut self.vault.0, sale.amount_atoms)
     }
+
+    /// The event, in a frame of its own.
+    #[inline(never)]
+    fn tell(&self, sale: Sale, booked: Booked) {
+        let (seat, position) = (&self.seat.0, &self.position);
+        log::write(&CollateralSold {
+            tag: CollateralSold::TAG,
+            portfolio: position.portfolio,
+            escrow: *seat.escrow.key(),
+            mint: position.mint,
+            buyer: *self.buyer.address().as_array(),
+            amount_atoms: sale.amount_atoms,
+            paid_atoms: sale.cost_atoms,
+            balance_atoms: position.amount_atoms,
+            auction_slot: position.auction_slot.0,
+            booked,
+            cash_atoms: seat.portfolio.cash_atoms,
+            booked_atoms: self.quote_vault.booked_atoms,
+        });
+    }
 }
 
 /// Permissionless. Sells collateral of a portfolio under liquidation for the
@@ -131,7 +153,7 @@ pub fn run(
     amount_max_atoms: u64,
     pay_max_atoms: u64,
 ) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.buyer.address().as_array())?;
     let clock = Clock::get()?;
     let slot = Slot::from_clock(clock.slot);
     let accounts = &mut ctx.accounts;
@@ -142,7 +164,7 @@ pub fn run(
         return Err(fail(RouterError::Paused));
     }
     accounts.check()?;
-    let asked = accounts.asked(slot)?;
+    let (asked, booked) = accounts.asked(slot)?;
     let oracle = read_oracle(accounts.oracle.account(), &accounts.terms.oracle)?;
     let price = Price::of(&accounts.terms, &oracle, slot, clock.unix_timestamp)
         .map_err(|_| fail(RouterError::BadCollateralPrice))?;
@@ -151,6 +173,7 @@ pub fn run(
     let Some(elapsed) = position.auction_elapsed(&accounts.terms, episode, slot) else {
         position.auction_episode = episode;
         position.auction_slot = slot;
+        accounts.tell(Sale::default(), booked);
         return Ok(());
     };
     let price = price.in_auction(&accounts.terms, elapsed);
@@ -167,5 +190,7 @@ pub fn run(
         accounts.authority.account(),
         accounts.destination.account(),
         sale.amount_atoms,
-    )
+    )?;
+    accounts.tell(sale, booked);
+    Ok(())
 }

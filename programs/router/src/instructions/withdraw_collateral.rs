@@ -1,7 +1,8 @@
-use crate::access::{fail, require_owner, require_top_level};
+use crate::access::{fail, require_direct, require_owner};
 use crate::collateral::leave;
 use crate::instructions::deposit_collateral::require_position;
 use crate::instructions::withdraw::count_outflow;
+use crate::log;
 use crate::record::Stored;
 use crate::seat::current_slot;
 use crate::token;
@@ -9,6 +10,7 @@ use anchor_lang::prelude::*;
 use anchor_lang::programs::Token;
 use flagstone_interface::collateral::{CollateralPosition, CollateralVault};
 use flagstone_interface::error::RouterError;
+use flagstone_interface::event::router::CollateralWithdrawn;
 use flagstone_interface::router::{Portfolio, RouterConfig};
 
 /// Accounts of `withdraw_collateral`.
@@ -44,7 +46,7 @@ pub struct WithdrawCollateral {
 /// again later: there is no queue to wait in (rule X8).
 #[inline(never)]
 pub fn run(ctx: &mut Context<WithdrawCollateral>, amount_atoms: u64) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.owner.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_owner(&accounts.portfolio.owner, &accounts.owner)?;
     let (position, vault) = (&mut accounts.position, &mut accounts.vault.0);
@@ -68,5 +70,13 @@ pub fn run(ctx: &mut Context<WithdrawCollateral>, amount_atoms: u64) -> Result<(
         accounts.authority.account(),
         accounts.destination.account(),
         amount_atoms,
-    )
+    )?;
+    log::write(&CollateralWithdrawn {
+        tag: CollateralWithdrawn::TAG,
+        portfolio: accounts.position.portfolio,
+        mint: accounts.position.mint,
+        amount_atoms,
+        balance_atoms: accounts.position.amount_atoms,
+    });
+    Ok(())
 }

@@ -225,6 +225,19 @@ impl RouterTold {
                 escrow.shifted += e.amount_atoms;
                 assert_eq!(escrow.shifted, { e.shifted_atoms });
             }
+            RouterEvent::CollateralSold(e) => {
+                self.book(&e.escrow, &{ e.booked });
+                self.rest.booked += e.paid_atoms;
+                let portfolio = self.portfolio(&e.portfolio);
+                portfolio.cash += e.paid_atoms;
+                assert_eq!(portfolio.cash, { e.cash_atoms });
+                assert_eq!(self.rest.booked, { e.booked_atoms });
+                let held = self.rest.collateral.get_mut(&(e.portfolio, e.mint));
+                let held = held.expect("it was deposited");
+                held.0 -= e.amount_atoms;
+                held.1 = e.auction_slot;
+                assert_eq!(held.0, { e.balance_atoms });
+            }
             RouterEvent::LiabilityMaxSet(e) => {
                 let escrow = self.escrow(&e.escrow);
                 (escrow.liability_max, escrow.shifted) = (e.amount_atoms, 0);
@@ -375,9 +388,17 @@ impl Rest {
                 let grid = self.grids.get_mut(&(e.underlying_id, e.interval_slots));
                 grid.expect("a grid was told").0 = e.rate_ppm;
             }
-            RouterEvent::CollateralDeposited(_)
-            | RouterEvent::CollateralWithdrawn(_)
-            | RouterEvent::CollateralSold(_) => {}
+            RouterEvent::CollateralDeposited(e) => {
+                let held = self.collateral.entry((e.portfolio, e.mint)).or_default();
+                held.0 += e.amount_atoms;
+                assert_eq!(held.0, { e.balance_atoms });
+            }
+            RouterEvent::CollateralWithdrawn(e) => {
+                let held = self.collateral.get_mut(&(e.portfolio, e.mint));
+                let held = held.expect("it was deposited");
+                held.0 -= e.amount_atoms;
+                assert_eq!(held.0, { e.balance_atoms });
+            }
             other => panic!("nothing is known of {}", other.name()),
         }
     }
