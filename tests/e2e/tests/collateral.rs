@@ -4,13 +4,20 @@
 
 use flagstone_e2e_tests::collateral::{ASKED, CONSENT, HELD, LENGTH, PRICE, Pledge, TOKEN, rules};
 use flagstone_e2e_tests::crash::{LEFT, LOTS, PLEDGED};
+use flagstone_e2e_tests::forge::swapped;
 use flagstone_e2e_tests::govern::change;
-use flagstone_e2e_tests::{QUOTE, ok};
+use flagstone_e2e_tests::{MARK, QUOTE, ok};
+use flagstone_sdk::embedded::{Seat, oracle_instrument};
+use flagstone_sdk::engine::SlabSize;
+use flagstone_sdk::engine::orders::OrderKind;
 use flagstone_sdk::interface::error::RouterError;
 use flagstone_sdk::interface::router::portfolio_status;
 use flagstone_sdk::margin::times::GRACE_SLOTS;
 use flagstone_sdk::router::Change;
-use flagstone_sdk::{address, router};
+use flagstone_sdk::units::{Side, Ticks};
+use flagstone_sdk::{address, router, slab};
+use solana_address::Address;
+use solana_instruction::Instruction;
 use solana_signer::Signer;
 
 #[test]
@@ -340,4 +347,127 @@ fn lq7_costs_of_collateral() {
     assert!(deposit <= 5_000 && withdraw <= 5_000);
     assert!(begin <= 8_000 && buy.compute_units <= 12_000);
     assert!(all.compute_units <= 25_000 && all.bytes <= 1_232);
+}
+
+/// Two accounts of one owner, each as short as the other, and one purse.
+struct Twins {
+    pledge: Pledge,
+    other: Seat,
+}
+
+impl Twins {
+    fn open() -> Self {
+        let mut pledge = Pledge::open();
+        let crash = &mut pledge.crash;
+        let slab_key = ok(crash.exchange.add_slab("other", SlabSize::Dev));
+        let params = oracle_instrument(Ticks(MARK), &crash.oracle);
+        ok(crash.exchange.add_instrument_at(&slab_key, &params));
+        let mint = crash.exchange.mint;
+        let other = ok(crash.exchange.add_seat(&crash.victim, &slab_key));
+        let seller = ok(crash.exchange.add_seat(&crash.seller, &slab_key));
+        for (member, seat, atoms) in [
+            (&crash.victim, other, PLEDGED),
+            (&crash.seller, seller, 20_000 * QUOTE),
+        ] {
+            ok(crash.exchange.deposit(member, atoms));
+            let fund = [
+                router::fund_slab(&member.wallet.pubkey(), &slab_key, &mint, atoms),
+                slab::sync(&slab_key, &seat.escrow, seat.account),
+            ];
+            ok(crash.exchange.session.send(&fund, &[&member.wallet]));
+        }
+        let mut twins = Self { pledge, other };
+        twins.wait(1);
+        let crash = &mut twins.pledge.crash;
+        let mut ask = crash
+            .seller
+            .order(OrderKind::PostOnly, Side::Ask, MARK, LOTS);
+        ask.account = seller.account.into();
+        let mut take = crash.victim.taking(Side::Bid, MARK, LOTS, LOTS);
+        take.account = other.account.into();
+        let place = slab::place(&slab_key, &crash.seller.trader.pubkey(), &ask);
+        ok(crash.exchange.trade(&crash.seller, place));
+        let take = slab::take(&slab_key, &crash.victim.trader.pubkey(), &take);
+        ok(crash.exchange.trade(&crash.victim, take));
+        twins.pledge.consent(CONSENT);
+        let owner = twins.pledge.crash.owner();
+        let consent = router::set_liability_max(&owner, &slab_key, &mint, CONSENT);
+        twins.pledge.send(&[consent]);
+        twins
+    }
+
+    /// Keeps both marks and the collateral's price fresh.
+    fn wait(&mut self, slots: u64) {
+        self.pledge.wait(slots);
+        let oracle = self.pledge.crash.oracle.key;
+        let mark = slab::update_mark(&self.other.slab, &oracle, 0);
+        self.pledge.crash.crank(&[mark]);
+    }
+
+    fn sync(&self) -> Instruction {
+        slab::sync(&self.other.slab, &self.other.escrow, self.other.account)
+    }
+
+    /// The same instruction for the other account.
+    fn there(&self, build: fn(&Address, &Address, &Address) -> Instruction) -> Instruction {
+        let (owner, _, mint) = self.pledge.crash.at();
+        build(&owner, &self.other.slab, &mint)
+    }
+
+    /// A bid for what the other account lacks.
+    fn bid_there(&self, bid: &Instruction) -> Instruction {
+        let seat = self.there(router::settle);
+        let places = [1, 2, 3, 4].into_iter();
+        places.fold(bid.clone(), |bid, place| {
+            swapped(&bid, 2 + place, seat.accounts[place].pubkey)
+        })
+    }
+}
+
+#[test]
+fn lq7_two_accounts_raise_what_both_lack_and_no_more() {
+    let mut twins = Twins::open();
+    twins.pledge.crash.price = 9_300;
+    while twins.pledge.crash.mark() != 9_300 {
+        twins.wait(20);
+    }
+    twins.wait(5);
+    let begin = [
+        twins.pledge.crash.begin(),
+        twins.there(router::begin_liquidation),
+        twins.pledge.crash.sync(),
+        twins.sync(),
+    ];
+    twins.pledge.crash.crank(&begin);
+    assert_eq!(twins.pledge.crash.portfolio().frozen_count, 2);
+    twins.wait(50);
+    let here = twins.pledge.bid(HELD, 20_000 * QUOTE);
+    let there = twins.bid_there(&here);
+    // One auction for the mint, whichever account is named.
+    twins.pledge.buy(std::slice::from_ref(&there));
+    twins.wait(100);
+    twins.pledge.buy(std::slice::from_ref(&here));
+    assert_eq!(twins.pledge.position().raised_total_atoms, ASKED);
+    // The cash is there, so the other asks for nothing.
+    twins.pledge.refuse_bid(&there, RouterError::NoDeficit);
+    // It may take that cash: it lacks it as well.
+    let shift = [twins.there(router::shift_margin), twins.sync()];
+    twins.pledge.crash.crank(&shift);
+    assert_eq!(twins.pledge.crash.portfolio().cash_atoms, 0);
+    twins.pledge.refuse_bid(&there, RouterError::NoDeficit);
+    twins.pledge.buy(std::slice::from_ref(&here));
+    twins.pledge.refuse_bid(&here, RouterError::NoDeficit);
+    let cure = [
+        twins.pledge.crash.shift(),
+        twins.pledge.crash.sync(),
+        twins.pledge.crash.end(),
+        twins.there(router::end_liquidation),
+    ];
+    twins.pledge.crash.crank(&cure);
+    // 970 each, less the cash that was there.
+    let position = twins.pledge.position();
+    assert_eq!(position.raised_total_atoms, 2 * (ASKED + LEFT) - LEFT);
+    let portfolio = twins.pledge.crash.portfolio();
+    assert_eq!((portfolio.cash_atoms, portfolio.frozen_count), (0, 0));
+    assert_eq!(portfolio.status, portfolio_status::OPEN);
 }
