@@ -187,6 +187,10 @@ fn p2_no_mint_is_taken_for_another() {
     let fees = router::withdraw_fees(&funder.pubkey(), &slab, &quote, &purse, 1);
     let fees = swapped(&fees, 6, address::vault(&mint));
     pledge.refuse_as(&funder, &fees, wrong);
+    let skim = router::skim_surplus(&funder.pubkey(), &slab, &quote);
+    let skim = swapped(&skim, 4, address::vault(&mint));
+    let skim = swapped(&skim, 5, address::vault_tokens(&mint));
+    pledge.refuse_as(&funder, &skim, wrong);
     // And what moves collateral refuses the quote's.
     let deposit = pledge.deposit(TOKEN);
     let withdraw = pledge.withdraw(TOKEN);
