@@ -86,13 +86,13 @@ struct Rest {
     tickets: BTreeMap<Key, (u32, u32, u64)>,
     hashes: BTreeMap<Key, (u32, u8)>,
     /// Rate and members of a grid.
-    grids: BTreeMap<(u64, u32), Grid>,
+    grids: BTreeMap<(u64, u32), GridTold>,
     /// Amount and slot of the last auction, by portfolio and mint.
     collateral: BTreeMap<(Key, Key), (u64, u32)>,
 }
 
 /// Rate and members of a grid.
-type Grid = (i32, BTreeSet<(Key, u8)>);
+type GridTold = (i32, BTreeSet<(Key, u8)>);
 
 /// The Router's records as events tell them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
