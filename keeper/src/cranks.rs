@@ -3,7 +3,8 @@
 //! | crank | due when |
 //! |---|---|
 //! | mark | the oracle has a newer price than the slab took |
-//! | funding | an interval is over and nobody has touched the instrument since |
+//! | grid | an interval of the grid that lists the instrument has begun |
+//! | funding | an interval is over and nobody has touched the instrument since, or the grid has a newer rate |
 //! | batch | orders wait for a batch whose window has come |
 //! | orders, holds | some have expired |
 //! | sync | deposits or cover are not credited |
@@ -18,8 +19,9 @@
 
 use crate::chain::{Chain, record};
 use crate::snapshot::Snapshot;
-use flagstone_sdk::engine::layout::Order;
+use flagstone_sdk::engine::layout::{Instrument, Order};
 use flagstone_sdk::engine::oracle::OraclePrice;
+use flagstone_sdk::interface::grid::Grid;
 use flagstone_sdk::interface::router::{
     CAPS_PER_ESCROW, Escrow, SlabEntry, SlabLedger, cap_state, slab_status,
 };
@@ -43,7 +45,12 @@ pub enum Crank {
         /// Instrument number.
         instrument: u8,
     },
-    /// An instrument begins a funding interval.
+    /// The shared rate of the grid that lists an instrument is computed.
+    Grid {
+        /// Instrument number.
+        instrument: u8,
+    },
+    /// An instrument begins a funding interval, or takes the shared rate.
     Funding {
         /// Instrument number.
         instrument: u8,
@@ -185,12 +192,7 @@ impl Cranks {
                     due.push((crank, slab::update_mark(at, &oracle, number)));
                 }
             }
-            let interval = instrument.rules.funding_slots;
-            let running = slot.saturating_sub(instrument.funding_start);
-            if interval.0 != 0 && running >= interval {
-                let crank = Crank::Funding { instrument: number };
-                due.push((crank, slab::update_funding(at, number, None)));
-            }
+            self.funding(chain, slot, (number, instrument), due);
             let first: Option<&Order> =
                 item_at(look.slab.bytes(), PoolId::Orders, instrument.pending[0]);
             let waits = first.zip(window);
@@ -198,6 +200,43 @@ impl Cranks {
                 let crank = Crank::Batch { instrument: number };
                 due.push((crank, slab::batch_open(at, number, 16)));
             }
+        }
+    }
+
+    /// The shared rate of a grid that lists the instrument, once an interval of
+    /// the grid, and taking it or the slab's own over, once an interval of the
+    /// slab.
+    fn funding<C: Chain>(
+        &self,
+        chain: &C,
+        slot: Slot,
+        (number, instrument): (u8, &Instrument),
+        due: &mut Vec<(Crank, Instruction)>,
+    ) {
+        let interval = instrument.rules.funding_slots;
+        if interval.0 == 0 {
+            return;
+        }
+        let slab = self.slab.to_bytes();
+        let key = address::grid(instrument.underlying_id, interval.0);
+        let grid: Option<Grid> = record(chain, &key);
+        let grid = grid.filter(|grid| {
+            let mut listed = grid.listed().iter();
+            listed.any(|one| one.slab == slab && one.instrument == number)
+        });
+        let mut newer = false;
+        if let Some(grid) = &grid {
+            let last = grid.shared.slot;
+            newer = last > instrument.grid_slot;
+            if last == Slot::ZERO || grid.interval_of(slot) > grid.interval_of(last) {
+                let crank = Crank::Grid { instrument: number };
+                due.push((crank, router::update_funding_grid(grid, &self.mint)));
+            }
+        }
+        if newer || slot.saturating_sub(instrument.funding_start) >= interval {
+            let crank = Crank::Funding { instrument: number };
+            let grid = newer.then_some(&key);
+            due.push((crank, slab::update_funding(&self.slab, number, grid)));
         }
     }
 

@@ -370,6 +370,12 @@ fn slabs(metrics: &Metrics, event: &RouterEvent) {
             set(&metrics.insurance, &[&slab], e.insurance_atoms);
             set(&metrics.vault_booked, &[], e.booked_atoms);
         }
+        RouterEvent::GridUpdated(e) => {
+            let (underlying, slots) = (e.underlying_id, e.interval_slots);
+            let at = [underlying.to_string(), slots.to_string()];
+            let gauge = metrics.grid_rate.with_label_values(&at);
+            gauge.set(e.rate_ppm.into());
+        }
         RouterEvent::FeesWithdrawn(e) => set(&metrics.vault_booked, &[], e.booked_atoms),
         RouterEvent::ExitedByProof(e) => {
             count(&metrics.exits, &[&name(e.slab)], e.paid_atoms);

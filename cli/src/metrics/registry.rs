@@ -105,6 +105,7 @@ metrics! {
         vault_booked: "flagstone_vault_booked_atoms", [], "What the vault owes to all, as last told, in quote atoms.";
         insurance: "flagstone_insurance_atoms", ["slab"], "Insurance as last told, in quote atoms.";
         claims_waiting: "flagstone_claims_waiting_atoms", [], "Claims that wait, as last told, in quote atoms.";
+        grid_rate: "flagstone_grid_rate_ppm", ["underlying", "interval_slots"], "Shared funding rate of one interval as last computed; longs pay when positive.";
         liquidating: "flagstone_accounts_under_liquidation", ["slab"], "Accounts found below maintenance margin and not restored, since the first line.";
     }
 }

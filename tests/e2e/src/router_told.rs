@@ -72,6 +72,9 @@ struct SlabTold {
     root: (Key, u32),
 }
 
+/// Slabs and instruments of a grid.
+type Members = BTreeSet<(Key, u8)>;
+
 /// What events tell of everything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Rest {
@@ -86,13 +89,10 @@ struct Rest {
     tickets: BTreeMap<Key, (u32, u32, u64)>,
     hashes: BTreeMap<Key, (u32, u8)>,
     /// Rate and members of a grid.
-    grids: BTreeMap<(u64, u32), GridTold>,
+    grids: BTreeMap<(u64, u32), (i32, Members)>,
     /// Amount and slot of the last auction, by portfolio and mint.
     collateral: BTreeMap<(Key, Key), (u64, u32)>,
 }
-
-/// Rate and members of a grid.
-type GridTold = (i32, BTreeSet<(Key, u8)>);
 
 /// The Router's records as events tell them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

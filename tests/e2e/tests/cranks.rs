@@ -2,6 +2,7 @@
 //! whoever comes, and however often.
 #![allow(missing_docs, reason = "tests")]
 
+use flagstone_e2e_tests::grid::Floor;
 use flagstone_e2e_tests::market::{Market, send_as};
 use flagstone_e2e_tests::money::audit_money;
 use flagstone_e2e_tests::{MARK, QUOTE, ok};
@@ -126,6 +127,41 @@ fn f3_orders_deposits_releases_and_fees_are_seen_to() {
     ok(send_as(&mut market.exchange, &market.taker, &[take]));
     assert_eq!(run(&mut market), [Crank::CollectFees]);
     assert!(market.ledger(0).fees_atoms > fees);
+}
+
+#[test]
+fn f3_t8_a_grid_is_computed_and_taken_once_an_interval() {
+    let mut floor = Floor::sampled(&[2, 3]);
+    floor.next_interval();
+    let cranks = Cranks {
+        slab: floor.seats[1].slab,
+        mint: floor.exchange.mint,
+        fees_min_atoms: QUOTE,
+    };
+    let look = |floor: &mut Floor| {
+        let turns = cranks.step(&mut floor.exchange.session);
+        assert!(turns.iter().all(|turn| turn.failure.is_none()), "{turns:?}");
+        let crank = turns.into_iter().map(|turn| turn.crank);
+        crank.collect::<Vec<_>>()
+    };
+    let (grid, funding) = (
+        Crank::Grid { instrument: 0 },
+        Crank::Funding { instrument: 0 },
+    );
+    assert!(look(&mut floor).contains(&grid));
+    let rate = floor.grid().shared.rate_ppm;
+    assert_ne!(rate, 0);
+    // The slab takes it with the next look, and that is all.
+    assert_eq!(look(&mut floor), [funding]);
+    let key = floor.seats[1].slab;
+    let taken = floor
+        .exchange
+        .session
+        .with_slab(&key, |slab| slab.instruments[0].grid_rate.0);
+    assert_eq!(taken, Ok(rate));
+    assert!(look(&mut floor).is_empty());
+    floor.next_interval();
+    assert!(look(&mut floor).contains(&grid));
 }
 
 #[test]

@@ -495,7 +495,7 @@ fn quarantine() -> Kinds {
 
 #[test]
 fn obs2_every_router_instruction_leaves_one_event_that_says_what_it_did() {
-    let stories: [fn() -> Kinds; 9] = [
+    let stories: [fn() -> Kinds; 10] = [
         beginnings,
         money,
         claims,
