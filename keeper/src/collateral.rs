@@ -7,7 +7,7 @@
 //! and moves the margin on in the same transaction.
 
 use crate::chain::Chain;
-use crate::liquidation::record;
+use crate::chain::record;
 use crate::snapshot::Snapshot;
 use flagstone_sdk::interface::collateral::{CollateralPosition, CollateralTerms};
 use flagstone_sdk::interface::router::{Escrow, Portfolio};

@@ -11,6 +11,7 @@
 //! | [`snapshot`] | the bytes of a slab, aligned and read |
 //! | [`collateral`] | auctions of collateral that are worth buying in |
 //! | [`liquidation`] | from an account below its margin to a slab without debt |
+//! | [`source`] | where an account under liquidation can get margin from |
 //! | [`counters`] | opposite positions for a deleveraging |
 //! | [`cranks`] | marks, funding, batches, expiries, bookings |
 
@@ -20,6 +21,7 @@ pub mod counters;
 pub mod cranks;
 pub mod liquidation;
 pub mod snapshot;
+pub mod source;
 
 pub use chain::Chain;
 pub use collateral::{Bidder, Offer};

@@ -1,24 +1,26 @@
 //! From an account below its margin to a slab without debt.
 //!
 //! ```text
-//! begin, sync -> (grace: shift) -> ticket -> sweep, until margin is back
-//!                                        \-> expired: deleverage
+//! begin, sync -> (grace: shift, fetch) -> ticket -> sweep, until margin is back
+//!                                               \-> expired: deleverage
 //!             -> collect, cover, sync, allocate while a debt is left -> end, sync
 //! ```
-//! Each call of [`Liquidator::step`] sends at most one transaction per account.
-//! Which one follows from what the chain shows, never from what was sent
-//! before. A ticket goes out in a transaction of its own: were it undone by a
+//! Each call of [`Liquidator::step`] sends at most one transaction per account
+//! that succeeds. Which one follows from what the chain shows, never from what
+//! was sent before. Margin that another slab was to give and did not holds up
+//! nothing: what is due without it follows at once. While liquidation is paused,
+//! nothing that only liquidates is sent. A ticket goes out in a transaction of its own: were it undone by a
 //! sweep that finds no bids, it would never expire, and deleveraging never come.
 
-use crate::chain::Chain;
+use crate::chain::{Chain, record};
 use crate::counters::counters;
 use crate::snapshot::Snapshot;
+use crate::source::Source;
 use flagstone_sdk::engine::releases::WARMUP_SLOTS;
-use flagstone_sdk::interface::Record;
-use flagstone_sdk::interface::router::{Escrow, Portfolio, SlabLedger, Ticket};
+use flagstone_sdk::interface::router::{Escrow, Portfolio, RouterConfig, SlabLedger, Ticket};
 use flagstone_sdk::interface::slab::{SlabAccount, account_flags};
 use flagstone_sdk::margin::times::DELEVERAGE_SLOTS;
-use flagstone_sdk::margin::{Reading, cover, reading};
+use flagstone_sdk::margin::{Reading, cover, reading, shift};
 use flagstone_sdk::slab::LiquidationRecords;
 use flagstone_sdk::units::Slot;
 use flagstone_sdk::{address, router, slab};
@@ -32,6 +34,9 @@ pub enum Task {
     Begin,
     /// Frozen, and its owner consented to more margin than it has.
     Shift,
+    /// The same, and the margin lies with another account of its owner, at
+    /// another slab.
+    Fetch,
     /// Its grace is over: a ticket.
     Issue,
     /// A ticket is out: sell into the book, or buy from it.
@@ -84,6 +89,15 @@ struct Case<'a> {
     ticket: Option<Ticket>,
     reading: Reading,
     slot: Slot,
+    /// Whether a pause, or the grace after one, keeps liquidation off.
+    paused: bool,
+}
+
+/// What is due for one account: the next only if the one before it fails.
+struct Due {
+    equity_atoms: i64,
+    account: u32,
+    tasks: Vec<(Task, Vec<Instruction>)>,
 }
 
 impl Liquidator {
@@ -95,16 +109,23 @@ impl Liquidator {
             return Vec::new();
         };
         let mut due: Vec<_> = self.due(chain, &slab);
-        due.sort_by_key(|(equity, index, ..)| (*equity, *index));
-        let send = |(_, account, task, instructions): (i64, u32, Task, Vec<Instruction>)| {
-            let sent = chain.send(&instructions);
-            Step {
-                account,
-                task,
-                failure: sent.err().map(|failure| failure.to_string()),
+        due.sort_by_key(|due| (due.equity_atoms, due.account));
+        let mut steps = Vec::new();
+        for due in due {
+            for (task, instructions) in due.tasks {
+                let failure = chain.send(&instructions).err();
+                let done = failure.is_none();
+                steps.push(Step {
+                    account: due.account,
+                    task,
+                    failure: failure.map(|failure| failure.to_string()),
+                });
+                if done {
+                    break;
+                }
             }
-        };
-        due.into_iter().map(send).collect()
+        }
+        steps
     }
 
     /// Has every instrument take its oracle's price. Fails where it is not
@@ -121,21 +142,34 @@ impl Liquidator {
         }
     }
 
-    /// What is due, per account, with its equity.
-    fn due<C: Chain>(&self, chain: &C, slab: &Snapshot) -> Vec<(i64, u32, Task, Vec<Instruction>)> {
+    /// What is due, per account.
+    fn due<C: Chain>(&self, chain: &C, slab: &Snapshot) -> Vec<Due> {
         let open = |(_, account): &(u32, &SlabAccount)| account.flags & account_flags::OPEN != 0;
         let cases = slab
             .accounts()
             .filter(open)
             .filter_map(|(index, account)| self.case(chain, slab, index, account));
-        cases
-            .filter_map(|case| {
-                let task = case.task()?;
-                let instructions = self.instructions(chain, &case, task);
-                let equity = case.reading.health.equity_atoms;
-                Some((equity, case.index, task, instructions))
-            })
-            .collect()
+        let due = |case: Case<'_>| Due {
+            equity_atoms: case.reading.health.equity_atoms,
+            account: case.index,
+            tasks: self.tasks(chain, &case),
+        };
+        cases.map(due).collect()
+    }
+
+    /// What is due for one account, margin from another slab first.
+    fn tasks<C: Chain>(&self, chain: &C, case: &Case<'_>) -> Vec<(Task, Vec<Instruction>)> {
+        let fetch = case.wants_from_others().then(|| {
+            let source = Source::richest(chain, &case.portfolio, &case.escrow_key, &self.mint)?;
+            let owner = Address::from(case.escrow.owner);
+            let to = (&self.slab, &case.escrow_key);
+            let mut fetch = source.instructions(&chain.payer(), &owner, to, &self.mint);
+            fetch.push(slab::sync(&self.slab, &case.escrow_key, case.index as u16));
+            Some((Task::Fetch, fetch))
+        });
+        let other = case.task();
+        let other = other.map(|task| (task, self.instructions(chain, case, task)));
+        fetch.flatten().into_iter().chain(other).collect()
     }
 
     /// Reads what belongs to an account; `None` when it is well and not frozen,
@@ -165,6 +199,8 @@ impl Liquidator {
             ticket: record(chain, &address::ticket(&escrow_key)),
             reading,
             slot,
+            paused: record(chain, &address::config())
+                .is_none_or(|config: RouterConfig| !config.may_liquidate(slot)),
         })
     }
 
@@ -180,7 +216,8 @@ impl Liquidator {
         };
         match task {
             Task::Begin => vec![router::begin_liquidation(&owner, at, mint), sync],
-            Task::Shift => vec![router::shift_margin(&owner, at, mint), sync],
+            // A fetch is built with its source.
+            Task::Shift | Task::Fetch => vec![router::shift_margin(&owner, at, mint), sync],
             Task::Issue => vec![router::issue_ticket(&chain.payer(), &owner, at, mint), sync],
             Task::Sweep => vec![
                 sync,
@@ -208,10 +245,17 @@ impl Liquidator {
 }
 
 impl Case<'_> {
+    /// Whether other accounts of the owner are to give margin: free cash comes
+    /// first, and one shift at a time.
+    fn wants_from_others(&self) -> bool {
+        let wanted = shift::wanted_atoms(&self.reading, &self.escrow, self.portfolio.cash_atoms);
+        wanted > 0 && !self.portfolio.is_shift_out(self.slot)
+    }
+
     /// What is due now, if anything.
     fn task(&self) -> Option<Task> {
         if self.escrow.frozen == 0 {
-            return Some(Task::Begin);
+            return (!self.paused).then_some(Task::Begin);
         }
         if self.reading.is_restored() {
             return Some(Task::End);
@@ -222,18 +266,14 @@ impl Case<'_> {
         if !self.reading.is_fresh {
             return None;
         }
-        let consent = self
-            .escrow
-            .liability_max_atoms
-            .saturating_sub(self.escrow.shifted_atoms);
-        if consent.min(self.portfolio.cash_atoms) > 0 {
+        if self.escrow.consent_atoms().min(self.portfolio.cash_atoms) > 0 {
             return Some(Task::Shift);
         }
         if !self.reading.is_liquidatable() {
             // Its orders may be what keeps it from its initial margin.
             return (self.account.orders_count > 0).then_some(Task::Sync);
         }
-        if self.slot < self.escrow.grace_until {
+        if self.slot < self.escrow.grace_until || self.paused {
             return None;
         }
         self.ticket_task()
@@ -295,11 +335,4 @@ impl Case<'_> {
         let profits = header.haircut_base_atoms() > 0;
         ((stood || self.ledger.insurance_atoms == 0) && profits).then_some(Task::Allocate)
     }
-}
-
-/// A Router record, copied; `None` when the account is not one.
-pub(crate) fn record<C: Chain, T: Record>(chain: &C, key: &Address) -> Option<T> {
-    let data = chain.data(key)?;
-    let copy: T = bytemuck::pod_read_unaligned(data.get(..size_of::<T>())?);
-    T::read(bytemuck::bytes_of(&copy)).copied()
 }

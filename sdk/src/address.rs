@@ -78,6 +78,11 @@ pub fn ticket(escrow: &Address) -> Address {
     router(&[seeds::TICKET, escrow.as_ref()])
 }
 
+/// Ticket to shift margin from an escrow.
+pub fn shift_ticket(escrow: &Address) -> Address {
+    router(&[seeds::SHIFT, escrow.as_ref()])
+}
+
 /// Funding grid of an underlying for intervals of this length, in slots.
 pub fn grid(underlying_id: u64, interval_slots: u32) -> Address {
     let underlying = underlying_id.to_le_bytes();

@@ -2,17 +2,17 @@
 
 mod admin;
 mod ends;
+mod liquidation;
 
 pub use admin::*;
 pub use ends::*;
+pub use liquidation::*;
 
 use crate::address;
 use flagstone_interface::Record;
 use flagstone_interface::instruction::slab as number;
 use flagstone_interface::slab::{PoolId, Reservation, SlabHeader, item_at, next_generation};
-use flagstone_slab_engine::deleverages::COUNTERS_MAX;
 use flagstone_slab_engine::holds::{Reserve, Reveal};
-use flagstone_slab_engine::liquidations::PREEMPTED_MAX;
 use flagstone_slab_engine::orders::{Place, Take};
 use flagstone_slab_engine::{Capacities, SlabSize};
 use flagstone_units::Side;
@@ -422,82 +422,6 @@ pub fn release(slab: &Address, trader: &Address, account: u16, amount_atoms: u64
 pub fn update_mark(slab: &Address, oracle: &Address, instrument: u8) -> Instruction {
     let data = vec![number::UPDATE_MARK, instrument];
     instruction(data, slab, AccountMeta::new_readonly(*oracle, false))
-}
-
-/// What allows a liquidation: the Router's records for one account.
-#[derive(Clone, Copy, Debug)]
-pub struct LiquidationRecords {
-    /// Ticket of the account's escrow.
-    pub ticket: Address,
-    /// Portfolio under liquidation.
-    pub portfolio: Address,
-}
-
-impl LiquidationRecords {
-    fn append(&self, mut instruction: Instruction) -> Instruction {
-        let portfolio = AccountMeta::new_readonly(self.portfolio, false);
-        instruction.accounts.push(portfolio);
-        instruction
-    }
-
-    fn first(&self) -> AccountMeta {
-        AccountMeta::new_readonly(self.ticket, false)
-    }
-}
-
-/// Closes part of a position against the book, on the Router's ticket. Anyone
-/// may send it; `keeper` is the account that is paid, 0 for none, and up to
-/// four `holds` that lock the book are ended first.
-pub fn liquidation_call(
-    slab: &Address,
-    records: &LiquidationRecords,
-    account: u16,
-    keeper: u16,
-    holds: &[HoldHandle],
-) -> Instruction {
-    let mut data = vec![number::LIQUIDATION_CALL];
-    data.extend(account.to_le_bytes());
-    data.extend(keeper.to_le_bytes());
-    for at in 0..PREEMPTED_MAX {
-        let hold = holds.get(at);
-        let (index, generation) = hold.map_or((0, 0), |hold| (hold.index, hold.generation));
-        data.extend(index.to_le_bytes());
-        data.extend(generation.to_le_bytes());
-    }
-    records.append(instruction(data, slab, records.first()))
-}
-
-/// Closes what an expired ticket left against up to 16 opposite positions,
-/// most profitable first. Anyone may send it.
-pub fn deleverage(
-    slab: &Address,
-    records: &LiquidationRecords,
-    account: u16,
-    counters: &[u32],
-) -> Instruction {
-    let mut data = vec![number::DELEVERAGE];
-    data.extend(account.to_le_bytes());
-    for at in 0..COUNTERS_MAX {
-        let counter = counters.get(at).copied().unwrap_or(0);
-        data.extend(counter.to_le_bytes());
-    }
-    records.append(instruction(data, slab, records.first()))
-}
-
-/// Pays a bankrupt account's debt from the profits of all others; `ledger` is
-/// the Router's for the slab. Anyone may send it.
-pub fn allocate_deficit(
-    slab: &Address,
-    escrow: &Address,
-    ledger: &Address,
-    account: u16,
-) -> Instruction {
-    let mut data = vec![number::ALLOCATE_DEFICIT];
-    data.extend(account.to_le_bytes());
-    let mut allocate = instruction(data, slab, AccountMeta::new_readonly(*escrow, false));
-    let ledger = AccountMeta::new_readonly(*ledger, false);
-    allocate.accounts.push(ledger);
-    allocate
 }
 
 /// Which hold: a slot of the pool and the generation that it was handed out in.

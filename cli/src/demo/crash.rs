@@ -315,6 +315,7 @@ fn sentence((task, failed): (Task, bool)) -> &'static str {
     match (task, failed) {
         (Task::Begin, _) => "begin_liquidation: Frank is below maintenance margin, and frozen",
         (Task::Shift, _) => "shift_margin: free cash comes to the rescue",
+        (Task::Fetch, _) => "issue_shift: margin at another slab comes to the rescue",
         (Task::Issue, _) => "issue_ticket: the grace is over",
         (Task::Sweep, false) => "liquidation_call: lots are sold into the bids",
         (Task::Sweep, true) => "liquidation_call: refused, no bid is inside the band",

@@ -19,6 +19,7 @@ pub mod grid;
 pub mod index;
 pub mod instruction;
 pub mod limits;
+pub mod liquidation;
 pub mod root;
 pub mod router;
 mod sha256;

@@ -13,6 +13,7 @@
 //! | [`Escrow`] | `"pledge"`, slab, owner, mint |
 //! | [`InstrumentEntry`] | `"instrument"`, slab, number (one byte) |
 //! | [`Ticket`] | `"ticket"`, escrow |
+//! | [`ShiftTicket`] | `"shift"`, escrow that gives |
 //! | [`FundingGrid`] | the head of a [`Grid`](crate::grid::Grid) |
 //! | [`Exposure`](crate::grid::Exposure) | `"exposure"`, escrow |
 //! | [`Proposal`](crate::governance::Proposal) | `"proposal"`, id (eight bytes) |
@@ -27,6 +28,8 @@ use crate::limits::{OutflowLimit, RecentDeposits};
 use crate::{Key, Record, assert_layout, key_eq};
 use bytemuck::{Pod, Zeroable};
 use flagstone_units::Slot;
+
+pub use crate::liquidation::{ShiftTicket, Ticket};
 
 /// Seed prefixes of the Router's derived addresses.
 pub mod seeds {
@@ -50,6 +53,8 @@ pub mod seeds {
     pub const INSTRUMENT: &[u8] = b"instrument";
     /// [`super::Ticket`].
     pub const TICKET: &[u8] = b"ticket";
+    /// [`super::ShiftTicket`].
+    pub const SHIFT: &[u8] = b"shift";
     /// [`crate::grid::Grid`].
     pub const GRID: &[u8] = b"grid";
     /// [`crate::governance::Proposal`].
@@ -192,7 +197,7 @@ pub struct Portfolio {
     pub episode: u32,
     /// Slot from which slabs may be swept in this episode.
     pub grace_until: Slot,
-    /// Serial number of the last ticket; never reset.
+    /// Serial number of the last ticket, of either kind; never reset.
     pub ticket_nonce: u32,
     /// Escrows that are frozen: the liquidation ends with the last of them.
     pub frozen_count: u32,
@@ -210,8 +215,13 @@ pub struct Portfolio {
     pub delegate_band_ppm: u32,
     /// Collateral mints of which the portfolio holds some.
     pub collateral_count: u32,
+    /// Serial number of the shift ticket that is out; 0 once what was released
+    /// under it is booked.
+    pub shift_nonce: u32,
+    /// Last slot of that ticket.
+    pub shift_until: Slot,
     /// Reserved; zero.
-    pub reserved: [u64; 35],
+    pub reserved: [u64; 34],
     /// Escrows that are bound to a slab account, in no order; zero is none.
     pub escrows: [Key; PORTFOLIO_SLABS_MAX],
 }
@@ -225,6 +235,12 @@ impl Portfolio {
     #[inline(always)]
     pub const fn is_liquidating(&self) -> bool {
         self.status == portfolio_status::LIQUIDATING
+    }
+
+    /// Whether a shift ticket may be used, or was and is not booked.
+    #[inline(always)]
+    pub fn is_shift_out(&self, now: Slot) -> bool {
+        self.shift_nonce != 0 && now <= self.shift_until
     }
 
     /// Place of an escrow in the table; of none for the zero key.
@@ -343,8 +359,12 @@ pub struct SlabLedger {
     pub cover_day_atoms: u64,
     /// Day of the last payment, in days of slots.
     pub cover_day: u32,
-    /// Reserved; zero.
-    pub padding2: u32,
+    /// Part of the day's insurance that one event may take, in basis points; 0
+    /// for the default.
+    pub cover_event_bps: u16,
+    /// Part of it that all events of the day may take, in basis points; 0 for
+    /// the default.
+    pub cover_day_bps: u16,
     /// Reserved; zero.
     pub reserved: [u64; 41],
     /// Limit on releases.
@@ -587,6 +607,12 @@ impl Escrow {
             .saturating_sub(self.released_seen_atoms)
     }
 
+    /// What is left of the owner's consent, in atoms.
+    #[inline(always)]
+    pub const fn consent_atoms(&self) -> u64 {
+        self.liability_max_atoms.saturating_sub(self.shifted_atoms)
+    }
+
     /// Deposits and booked debits less releases, in atoms.
     pub const fn net_atoms(&self) -> i64 {
         let paid_in = self
@@ -679,52 +705,6 @@ impl InstrumentEntry {
 
 impl Record for InstrumentEntry {
     const DISCRIMINATOR: [u8; 8] = [0x6d, 0xac, 0x46, 0xb8, 0x48, 0x21, 0x5c, 0x12];
-    const VERSION: u32 = 1;
-}
-
-/// Leave to liquidate one account of one slab, issued by the Router while the
-/// portfolio is liquidating.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct Ticket {
-    /// Record discriminator.
-    pub discriminator: [u8; 8],
-    /// Layout version.
-    pub version: u32,
-    /// Bump of this address.
-    pub bump: u8,
-    /// Instrument to reduce.
-    pub instrument: u8,
-    /// Reserved; zero.
-    pub padding: [u8; 2],
-    /// The slab account.
-    pub slab: Key,
-    /// Escrow of the account to liquidate.
-    pub escrow: Key,
-    /// Portfolio that is liquidating.
-    pub portfolio: Key,
-    /// Liquidation episode of the portfolio.
-    pub episode: u32,
-    /// Serial number of the ticket within the portfolio.
-    pub nonce: u32,
-    /// Most lots to close.
-    pub lots_max: u32,
-    /// Slot of issue.
-    pub issued_slot: Slot,
-    /// Last slot in which the book may be swept; what is left then may be
-    /// deleveraged.
-    pub expiry_slot: Slot,
-    /// Widest band around the mark, in ppm.
-    pub band_max_ppm: u32,
-    /// Largest loss to leave behind, in atoms: the sweep stops above it.
-    pub deficit_max_atoms: u64,
-    /// Reserved; zero.
-    pub reserved: [u64; 14],
-}
-assert_layout!(Ticket, 256, slab @ 16, escrow @ 48);
-
-impl Record for Ticket {
-    const DISCRIMINATOR: [u8; 8] = [0x29, 0xe4, 0x18, 0xa5, 0x4e, 0x5a, 0xeb, 0xc8];
     const VERSION: u32 = 1;
 }
 

@@ -328,7 +328,7 @@ pub struct SlabAccount {
     pub bond_atoms: u64,
     /// Slot at which the profit was made, weighted by amount.
     pub warmup_slot: Slot,
-    /// Nonce of the last liquidation ticket.
+    /// Serial number of the last ticket of the Router that was used, of either kind.
     pub ticket_nonce: u32,
     /// First position, 0 when none. Next free account while this one is free.
     pub positions_head: u32,

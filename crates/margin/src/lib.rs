@@ -14,6 +14,7 @@
 //! | [`grid`] | the shared funding rate out of the slabs' own |
 //! | [`plan`] | which leg to close, how much of it, and within which bounds |
 //! | [`band`] | how much worse than the mark a delegate may trade |
+//! | [`shift`] | what one account can give for another |
 //! | [`cover`] | how much insurance may pay |
 //! | [`collateral`] | what collateral is sold for, and how much of it |
 //! | [`times`] | grace, life of a ticket, and what follows |
@@ -28,6 +29,7 @@ pub mod health;
 pub mod plan;
 pub mod portfolio;
 pub mod reading;
+pub mod shift;
 pub mod times;
 
 pub use health::{AccountHealth, Mark, PortfolioHealth};

@@ -207,14 +207,41 @@ pub fn lots_in(data: &[u8], account: &SlabAccount, instrument: u8) -> Result<u32
     Ok(0)
 }
 
+/// Sum of the positive unrealised profits of an account, in atoms: what equity
+/// counts and a release does not.
+pub(crate) fn open_profit_atoms(data: &[u8], account: &SlabAccount) -> Result<i64, Unreadable> {
+    let mut profit = 0i64;
+    let mut index = account.positions_head;
+    let mut room = INSTRUMENTS;
+    while index != 0 {
+        room = room.checked_sub(1).ok_or(Unreadable)?;
+        let position: &Position = item_at(data, PoolId::Positions, index).ok_or(Unreadable)?;
+        let number = u32::from(position.instrument) + 1;
+        let instrument: &Instrument =
+            item_at(data, PoolId::Instruments, number).ok_or(Unreadable)?;
+        let value = value_atoms(instrument, position.lots.magnitude())? as i64;
+        let signed = if position.lots.0 < 0 { -value } else { value };
+        let change = signed.checked_sub(position.cost_atoms);
+        profit = bounded(change.and_then(|change| profit.checked_add(change.max(0))))?;
+        index = position.next_in_account;
+    }
+    Ok(profit)
+}
+
+/// Deposits and cover that the slab has not credited yet, in atoms.
+pub(crate) fn arriving_atoms(account: &SlabAccount, escrow: &Escrow) -> Result<i64, Unreadable> {
+    let deposits = on_the_way(escrow.deposited_total_atoms, account.deposited_seen_atoms)?;
+    let cover = on_the_way(escrow.covered_total_atoms, account.covered_seen_atoms)?;
+    bounded(deposits.checked_add(cover))
+}
+
 /// Cash that the account may count on, in atoms.
 pub(crate) fn cash_atoms(
     header: &SlabHeader,
     account: &SlabAccount,
     escrow: &Escrow,
 ) -> Result<i64, Unreadable> {
-    let deposits = on_the_way(escrow.deposited_total_atoms, account.deposited_seen_atoms)?;
-    let cover = on_the_way(escrow.covered_total_atoms, account.covered_seen_atoms)?;
+    let arriving = arriving_atoms(account, escrow)?;
     let bond = i64::try_from(account.bond_atoms).map_err(|_| Unreadable)?;
     let cut = if account.haircut_index == header.haircut_index {
         0
@@ -225,8 +252,7 @@ pub(crate) fn cash_atoms(
     let cash = bounded(Some(account.cash_atoms))?
         .checked_sub(bond)
         .and_then(|cash| cash.checked_sub(cut))
-        .and_then(|cash| cash.checked_add(deposits))
-        .and_then(|cash| cash.checked_add(cover));
+        .and_then(|cash| cash.checked_add(arriving));
     bounded(cash)
 }
 

@@ -21,7 +21,11 @@ pub const SNAPSHOT_SLOTS: Slot = Slot(25);
 
 /// Slots after a ticket's expiry in which it may only be deleveraged: without
 /// them a new ticket in the first of these slots would bar deleveraging for ever.
-pub const DELEVERAGE_SLOTS: Slot = Slot(75);
+pub use flagstone_slab_engine::deleverages::DELEVERAGE_SLOTS;
+
+/// Slots in which a slab may release on a shift ticket: time for the transaction
+/// that issues it, and for others should it not release at once.
+pub const SHIFT_SLOTS: Slot = Slot(25);
 
 /// Slots after the end of a liquidation within which the next has no grace
 /// (rule LQ4): about an hour.

@@ -5,7 +5,10 @@
 use bytemuck::Zeroable;
 use flagstone_interface::router::{Escrow, SlabLedger};
 use flagstone_interface::slab::{SlabAccount, account_flags};
-use flagstone_margin::cover::{DAY_MAX_PPM, EVENT_MAX_PPM, day, payable_atoms};
+use flagstone_margin::cover::{
+    DAY_BPS, DAY_BPS_MAX, EVENT_BPS, EVENT_BPS_MAX, day, is_sound, payable_atoms,
+};
+use flagstone_margin::shift;
 use flagstone_margin::times::DAY_SLOTS;
 use flagstone_margin::{Leg, Plan, Reading, Standing, Unreadable};
 use flagstone_slab_engine::layout::{Instrument, Position};
@@ -165,6 +168,32 @@ proptest! {
     }
 
     #[test]
+    fn lq4_what_an_account_can_give_is_what_its_slab_would_release(
+        cash in -(1i64 << 45)..1i64 << 45,
+        (bond, principal) in (0u64..1 << 30, 0u64..1 << 46),
+        (deposit, matured, deficit) in (0u64..1 << 40, any::<bool>(), 0u64..4),
+        holdings in proptest::collection::vec(holding(), 0..INSTRUMENTS),
+    ) {
+        let mut bytes = Bytes::new();
+        fill(&mut bytes, cash, &holdings);
+        let mut slab = bytes.slab();
+        slab.accounts[ACCOUNT].bond_atoms = bond;
+        slab.accounts[ACCOUNT].principal_atoms = principal;
+        slab.accounts[ACCOUNT].warmup_slot = Slot(if matured { 400 } else { 401 });
+        slab.header.deficit_atoms = deficit / 3;
+        let engine = slab.releasable_atoms(ACCOUNT, SLOT);
+        let account = slab.accounts[ACCOUNT];
+        // What is on its way was not credited, and so cannot be released.
+        let mut escrow = Escrow::zeroed();
+        escrow.deposited_total_atoms = deposit;
+        let spare = shift::spare_atoms(bytes.data(), &account, &escrow, SLOT);
+        prop_assert_eq!(spare, Ok(engine));
+        escrow.frozen = 1;
+        let frozen = shift::spare_atoms(bytes.data(), &account, &escrow, SLOT);
+        prop_assert_eq!(frozen, Ok(0));
+    }
+
+    #[test]
     fn lq2_a_plan_restores_margin_at_the_edge_of_the_band(
         shortfall in 0u32..1_000_000,
         one in holding().prop_filter("a position", |one| one.lots != 0),
@@ -208,10 +237,20 @@ proptest! {
     #[test]
     fn x7_cover_stays_within_the_parts_of_the_day_however_it_is_asked_for(
         insurance in 0u64..1 << 50,
+        set in proptest::option::of((1..=EVENT_BPS_MAX, 0..=DAY_BPS_MAX)),
         asks in proptest::collection::vec((0usize..3, any::<bool>(), 0u64..1 << 50), 1..60),
     ) {
         let mut ledger = SlabLedger::zeroed();
         ledger.insurance_atoms = insurance;
+        let (event_bps, day_bps) = match set {
+            Some((event, day)) => {
+                let day = day.max(event);
+                (ledger.cover_event_bps, ledger.cover_day_bps) = (event, day);
+                (event, day)
+            }
+            None => (EVENT_BPS, DAY_BPS),
+        };
+        prop_assert!(is_sound(ledger.cover_event_bps, ledger.cover_day_bps));
         let mut escrows = [Escrow::zeroed(); 3];
         let mut slot = Slot(5);
         let (mut base, mut paid_today) = (insurance, 0u64);
@@ -233,9 +272,9 @@ proptest! {
             ledger.insurance_atoms -= paid;
             paid_today += paid;
             events[who] += paid;
-            let part = |ppm: u32| (u128::from(base) * u128::from(ppm) / 1_000_000) as u64;
-            prop_assert!(paid_today <= part(DAY_MAX_PPM));
-            prop_assert!(paid == 0 || events[who] <= part(EVENT_MAX_PPM));
+            let part = |bps: u16| (u128::from(base) * u128::from(bps) / 10_000) as u64;
+            prop_assert!(paid_today <= part(day_bps));
+            prop_assert!(paid == 0 || events[who] <= part(event_bps));
         }
     }
 }
@@ -345,4 +384,91 @@ fn t9_a_haircut_that_the_account_has_not_seen_counts() {
     bytes.slab().header.haircut_index = 1 << 30;
     let reading = bytes.read(&Escrow::zeroed()).unwrap();
     assert_eq!(reading.health.equity_atoms, 850);
+}
+
+#[test]
+fn lq4_what_is_wanted_comes_after_free_cash_and_within_the_consent() {
+    let mut bytes = Bytes::new();
+    fill(&mut bytes, 3_000, &[PLAIN]);
+    let reading = bytes.read(&Escrow::zeroed()).unwrap();
+    assert_eq!(reading.missing_atoms(), 7_000);
+    let mut escrow = Escrow::zeroed();
+    let wanted = |escrow: &Escrow, cash| shift::wanted_atoms(&reading, escrow, cash);
+    escrow.liability_max_atoms = 10_000;
+    assert_eq!(wanted(&escrow, 0), 0, "not frozen");
+    escrow.frozen = 1;
+    assert_eq!(wanted(&escrow, 0), 7_000);
+    assert_eq!(wanted(&escrow, 6_999), 1);
+    assert_eq!(wanted(&escrow, u64::MAX), 0);
+    escrow.shifted_atoms = 4_000;
+    assert_eq!(wanted(&escrow, 1_000), 5_000);
+    escrow.shifted_atoms = 11_000;
+    assert_eq!(wanted(&escrow, 0), 0);
+    // Stale marks say nothing; without positions it would pay a debt.
+    escrow.shifted_atoms = 0;
+    bytes.slab().instruments[0].fresh_until = Slot(SLOT.0 - 1);
+    let stale = bytes.read(&escrow).unwrap();
+    assert_eq!(shift::wanted_atoms(&stale, &escrow, 0), 0);
+    let account = bytes.slab().accounts[ACCOUNT];
+    escrow.frozen = 0;
+    let spare = shift::spare_atoms(bytes.data(), &account, &escrow, SLOT);
+    assert_eq!(spare, Ok(0));
+    escrow.frozen = 1;
+    fill(&mut bytes, -500, &[]);
+    let bare = bytes.read(&escrow).unwrap();
+    assert_eq!(shift::wanted_atoms(&bare, &escrow, 0), 0);
+}
+
+#[test]
+fn lq4_the_opening_deposit_is_not_spare_unless_everything_leaves() {
+    let mut bytes = Bytes::new();
+    let spare = |bytes: &mut Bytes| {
+        let account = bytes.slab().accounts[ACCOUNT];
+        shift::spare_atoms(bytes.data(), &account, &Escrow::zeroed(), SLOT)
+    };
+    fill(&mut bytes, 12_000, &[]);
+    bytes.slab().accounts[ACCOUNT].principal_atoms = 12_000;
+    bytes.slab().header.account_deposit_min_atoms = 500;
+    assert_eq!(spare(&mut bytes), Ok(12_000));
+    bytes.slab().accounts[ACCOUNT].warmup_slot = SLOT;
+    bytes.slab().accounts[ACCOUNT].principal_atoms = 11_900;
+    assert_eq!(spare(&mut bytes), Ok(11_500));
+    bytes.slab().accounts[ACCOUNT].holds_count = 1;
+    bytes.slab().accounts[ACCOUNT].principal_atoms = 12_000;
+    assert_eq!(spare(&mut bytes), Ok(11_500));
+}
+
+#[test]
+fn lq4_x8_a_limit_bounds_what_a_source_can_pay_now() {
+    let (mut ledger, mut escrow) = (SlabLedger::zeroed(), Escrow::zeroed());
+    ledger.backing_atoms = 10_000;
+    let payable = |ledger: &SlabLedger, escrow: &Escrow| shift::payable_atoms(escrow, ledger, SLOT);
+    assert_eq!(payable(&ledger, &escrow), 10_000);
+    ledger.outflow.set(SLOT, 3_000, 100);
+    assert_eq!(payable(&ledger, &escrow), 3_000);
+    // Own deposits of late are exempt, and all of it is within the backing.
+    escrow.recent.add(SLOT, 2_000);
+    assert_eq!(payable(&ledger, &escrow), 5_000);
+    escrow.recent.add(SLOT, 7_500);
+    assert_eq!(payable(&ledger, &escrow), 10_000);
+    // Others wait.
+    ledger.waiting_count = 1;
+    assert_eq!(payable(&ledger, &escrow), 9_500);
+}
+
+#[test]
+fn x7_the_parts_of_the_insurance_are_bounded() {
+    assert!(is_sound(0, 0) && is_sound(1, 1) && is_sound(EVENT_BPS_MAX, DAY_BPS_MAX));
+    assert!(is_sound(EVENT_BPS, DAY_BPS));
+    let unsound = [
+        (0, 1),
+        (1, 0),
+        (2, 1),
+        (EVENT_BPS_MAX + 1, DAY_BPS_MAX),
+        (EVENT_BPS_MAX, DAY_BPS_MAX + 1),
+        (u16::MAX, u16::MAX),
+    ];
+    for (event, day) in unsound {
+        assert!(!is_sound(event, day), "{event} {day}");
+    }
 }

@@ -27,6 +27,11 @@ use flagstone_interface::event::{DeficitRecognised, Deleveraged};
 use flagstone_interface::slab::PoolId;
 use flagstone_units::{Side, Slot, mul_ppm_floor, notional_atoms, share_floor};
 
+/// Slots after a ticket's expiry in which it may only be deleveraged. After them
+/// it is void: a Router that issues no more tickets, because it is paused, thus
+/// ends all liquidation within the life of a ticket and these slots (rule X9).
+pub const DELEVERAGE_SLOTS: Slot = Slot(75);
+
 /// Counterparts of one deleveraging.
 pub const COUNTERS_MAX: usize = 16;
 
@@ -89,7 +94,8 @@ impl Slab<'_> {
     ///
     /// # Errors
     /// [`SlabError::NoAccount`], [`SlabError::WrongRecord`];
-    /// [`SlabError::BadTicket`], also before the ticket has expired;
+    /// [`SlabError::BadTicket`], also before the ticket has expired and more
+    /// than [`DELEVERAGE_SLOTS`] after;
     /// [`SlabError::StaleMark`], [`SlabError::Healthy`];
     /// [`SlabError::BadInstrument`] when the instrument bars liquidation;
     /// [`SlabError::BadDeleverage`] for counterparts that are not what they
@@ -104,7 +110,8 @@ impl Slab<'_> {
         let (account, warrant) = (deleverage.account, &deleverage.warrant);
         let ticket = warrant.ticket;
         let left = warrant.lots_left(self.open_account_at(account)?, slot)?;
-        if slot <= ticket.expiry_slot {
+        let since = slot.saturating_sub(ticket.expiry_slot);
+        if slot <= ticket.expiry_slot || since > DELEVERAGE_SLOTS {
             return Err(SlabError::BadTicket);
         }
         let position = self.open_position(account, ticket.instrument)?;

@@ -31,6 +31,7 @@
 //! | [`tickets`] | the Router's leave to liquidate, checked |
 //! | [`liquidations`] | the book takes over a position, on the Router's ticket |
 //! | [`deleverages`] | opposite positions take what the book could not |
+//! | [`shifts`] | margin for another slab, on the Router's shift ticket |
 //! | [`deficits`] | bad debt: recognised, covered, or allocated to profits |
 //! | [`roots`] | Merkle root of the accounts, built in bounded steps |
 //! | [`audit`] | every invariant of a slab, recomputed from nothing |
@@ -61,6 +62,7 @@ pub mod positions;
 pub mod releases;
 pub mod risk;
 pub mod roots;
+pub mod shifts;
 pub mod tickets;
 pub mod wheel;
 

@@ -102,7 +102,7 @@ impl Slab<'_> {
     }
 
     /// Moves cash towards the escrow and returns what is left.
-    fn pay_out(&mut self, index: u32, amount: i64, slot: Slot) -> Result<i64> {
+    pub(crate) fn pay_out(&mut self, index: u32, amount: i64, slot: Slot) -> Result<i64> {
         let amount_atoms = amount.unsigned_abs();
         let account = &mut self.accounts[index];
         let profit_before = account.profit_atoms();

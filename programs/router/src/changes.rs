@@ -6,6 +6,7 @@
 //! | set_slab_status | entry, ledger |
 //! | register_instrument | slab entry, instrument entry, System |
 //! | set_limit | vault or slab ledger |
+//! | set_cover_caps | slab ledger |
 //! | set_guardian, set_delays, hand_over | none |
 //! | accept_program | entry, program, program data, its hash |
 //! | set_netting | entry |
@@ -30,6 +31,7 @@ use flagstone_interface::governance::{DELAY_SLOTS_MAX, kind};
 use flagstone_interface::limits::OutflowLimit;
 use flagstone_interface::router::{RouterConfig, SlabEntry, SlabLedger, Vault, slab_status};
 use flagstone_interface::{Key, key_eq};
+use flagstone_margin::cover;
 use flagstone_units::Slot;
 
 /// Reads the fields of a payload, in borsh encoding.
@@ -51,6 +53,10 @@ impl Fields<'_> {
 
     fn byte(&mut self) -> Result<u8> {
         Ok(self.take::<1>()?[0])
+    }
+
+    fn half(&mut self) -> Result<u16> {
+        Ok(u16::from_le_bytes(self.take()?))
     }
 
     fn word(&mut self) -> Result<u32> {
@@ -99,6 +105,7 @@ pub fn make(
             config.admin_pending = admin;
             Ok(())
         }
+        kind::SET_COVER_CAPS => set_cover_caps(fields, rest),
         kind::ACCEPT_PROGRAM => accept_program(fields, rest),
         kind::SET_NETTING => set_netting(fields, rest),
         kind::ADD_COLLATERAL => add_collateral(payer, config, fields, rest),
@@ -230,6 +237,26 @@ fn set_limit(now: Slot, mut fields: Fields<'_>, rest: &[AccountView]) -> Result<
     // SAFETY: as above.
     let mut ledger: Stored<SlabLedger> = unsafe { Stored::load_mut(*account)? };
     ledger.outflow.set(now, limit_atoms, window_slots);
+    Ok(())
+}
+
+/// How much of a slab's insurance one debt and one day may take (rule X7). What
+/// was paid today and in a running event counts against the new parts.
+#[inline(never)]
+fn set_cover_caps(mut fields: Fields<'_>, rest: &[AccountView]) -> Result<()> {
+    let (slab, event_bps, day_bps) = (fields.key()?, fields.half()?, fields.half()?);
+    fields.end()?;
+    let [ledger] = rest else { return Err(bad()) };
+    // SAFETY: the only account of the change, and no record of another kind.
+    let mut ledger: Stored<SlabLedger> = unsafe { Stored::load_mut(*ledger)? };
+    if !key_eq(&ledger.slab, &slab) {
+        return Err(bad());
+    }
+    if !cover::is_sound(event_bps, day_bps) {
+        return Err(fail(RouterError::BadSetting));
+    }
+    ledger.cover_event_bps = event_bps;
+    ledger.cover_day_bps = day_bps;
     Ok(())
 }
 

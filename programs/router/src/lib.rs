@@ -155,7 +155,7 @@ pub mod flagstone_router {
     /// Finds a slab account below its maintenance margin and freezes its
     /// escrow. Permissionless.
     #[discrim = 16]
-    pub fn begin_liquidation(ctx: &mut Context<Liquidation>) -> Result<()> {
+    pub fn begin_liquidation(ctx: &mut Context<BeginLiquidation>) -> Result<()> {
         begin_liquidation::run(ctx)
     }
 
@@ -208,6 +208,13 @@ pub mod flagstone_router {
     #[discrim = 24]
     pub fn fund_insurance(ctx: &mut Context<FundInsurance>, amount_atoms: u64) -> Result<()> {
         fund_insurance::run(ctx, amount_atoms)
+    }
+
+    /// Issues a ticket to release margin at one slab for an account under
+    /// liquidation at another. Permissionless.
+    #[discrim = 25]
+    pub fn issue_shift(ctx: &mut Context<IssueShift>) -> Result<()> {
+        issue_shift::run(ctx)
     }
 
     /// Writes down what a slab account holds. Permissionless.

@@ -341,4 +341,12 @@ pub mod flagstone_slab {
     pub fn take_over(ctx: &mut Context<Administer>) -> Result<()> {
         take_over::run(ctx)
     }
+
+    /// Gives cash of an account back to its escrow, on the Router's shift
+    /// ticket, for an account of the same portfolio that lacks margin at
+    /// another slab. Permissionless.
+    #[discrim = 36]
+    pub fn release_shift(ctx: &mut Context<ReleaseShift>) -> Result<()> {
+        release_shift::run(ctx)
+    }
 }

@@ -76,6 +76,18 @@ impl Change {
         Self::new(kind::SET_LIMIT, &fields, accounts)
     }
 
+    /// Sets which parts of a slab's insurance one event and one day may take, in
+    /// basis points; 0 and 0 for the defaults.
+    pub fn set_cover_caps(slab: &Address, mint: &Address, event_bps: u16, day_bps: u16) -> Self {
+        let fields: [&[u8]; 3] = [
+            slab.as_ref(),
+            &event_bps.to_le_bytes(),
+            &day_bps.to_le_bytes(),
+        ];
+        let accounts = vec![AccountMeta::new(address::slab_ledger(slab, mint), false)];
+        Self::new(kind::SET_COVER_CAPS, &fields, accounts)
+    }
+
     /// Replaces the guardian.
     pub fn set_guardian(guardian: &Address) -> Self {
         Self::new(kind::SET_GUARDIAN, &[guardian.as_ref()], Vec::new())

@@ -22,7 +22,9 @@ fn ticket(owner: &Address, slab: &Address, mint: &Address) -> AccountMeta {
 /// Anyone may send it. [`crate::slab::sync`] takes the freeze over and cancels
 /// the account's orders.
 pub fn begin_liquidation(owner: &Address, slab: &Address, mint: &Address) -> Instruction {
-    instruction(vec![number::BEGIN_LIQUIDATION], seat(owner, slab, mint))
+    let mut accounts = seat(owner, slab, mint);
+    accounts.push(AccountMeta::new_readonly(address::config(), false));
+    instruction(vec![number::BEGIN_LIQUIDATION], accounts)
 }
 
 /// Issues a ticket for a frozen account after its grace; `payer` pays for its
@@ -37,7 +39,30 @@ pub fn issue_ticket(
     accounts.extend(seat(owner, slab, mint));
     accounts.push(ticket(owner, slab, mint));
     accounts.push(AccountMeta::new_readonly(SYSTEM, false));
+    accounts.push(AccountMeta::new_readonly(address::config(), false));
     instruction(vec![number::ISSUE_TICKET], accounts)
+}
+
+/// Issues a ticket by which the slab `source` releases what the owner's frozen
+/// account at `target` lacks beyond free cash, within the consent there;
+/// `payer` pays for its account, once per source. Anyone may send it. Then
+/// [`crate::slab::release_shift`] at the source, [`super::settle`] of the source
+/// and [`shift_margin`] to the target bring it there.
+pub fn issue_shift(
+    payer: &Address,
+    owner: &Address,
+    source: &Address,
+    target: &Address,
+    mint: &Address,
+) -> Instruction {
+    let mut accounts = vec![AccountMeta::new(*payer, true)];
+    accounts.extend(seat(owner, source, mint));
+    // The portfolio is listed once.
+    accounts.extend(seat(owner, target, mint).into_iter().skip(1));
+    let escrow = address::escrow(source, owner, mint);
+    accounts.push(AccountMeta::new(address::shift_ticket(&escrow), false));
+    accounts.push(AccountMeta::new_readonly(SYSTEM, false));
+    instruction(vec![number::ISSUE_SHIFT], accounts)
 }
 
 /// Unfreezes the escrow of an account that covers its initial margin again.

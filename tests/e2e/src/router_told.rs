@@ -17,8 +17,8 @@ use flagstone_sdk::interface::governance::{ProgramHash, Proposal};
 use flagstone_sdk::interface::grid::Grid;
 use flagstone_sdk::interface::instruction::router as number;
 use flagstone_sdk::interface::router::{
-    Escrow, InstrumentEntry, Portfolio, RouterConfig, SlabEntry, SlabLedger, Ticket, Vault,
-    escrow_state, portfolio_status,
+    Escrow, InstrumentEntry, Portfolio, RouterConfig, ShiftTicket, SlabEntry, SlabLedger, Ticket,
+    Vault, escrow_state, portfolio_status,
 };
 use solana_address::Address;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,6 +87,8 @@ struct Rest {
     proposals: BTreeMap<u64, (u8, u8, u32, u32)>,
     instruments: BTreeMap<(Key, u8), u32>,
     tickets: BTreeMap<Key, (u32, u32, u64)>,
+    /// Target, number, most atoms and last slot of a shift ticket.
+    shifts: BTreeMap<Key, (Key, u32, u64, u32)>,
     hashes: BTreeMap<Key, (u32, u8)>,
     /// Rate and members of a grid.
     grids: BTreeMap<(u64, u32), (i32, Members)>,
@@ -273,6 +275,15 @@ impl Rest {
             let told = (shared.rate_ppm, members.collect());
             let key = (shared.underlying_id, shared.interval_slots);
             rest.grids.insert(key, told);
+        }
+        for (key, one) in records::<ShiftTicket>(session) {
+            let told = (
+                one.target,
+                one.nonce,
+                one.amount_max_atoms,
+                one.expiry_slot.0,
+            );
+            rest.shifts.insert(key.to_bytes(), told);
         }
         for (_, one) in records::<ProgramHash>(session) {
             rest.hashes.insert(one.program_data, (one.chunk, one.done));

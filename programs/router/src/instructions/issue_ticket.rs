@@ -1,4 +1,5 @@
 use crate::access::{create, fail, store};
+use crate::instructions::begin_liquidation::require_unpaused;
 use crate::log;
 use crate::record::Stored;
 // All of it: the nested accounts bring generated modules along.
@@ -10,7 +11,7 @@ use anchor_lang::programs::System;
 use bytemuck::Zeroable;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::event::router::{Booked, TicketIssued};
-use flagstone_interface::router::{Ticket, seeds};
+use flagstone_interface::router::{RouterConfig, Ticket, seeds};
 use flagstone_interface::{Record, key_eq};
 use flagstone_margin::times::{DELEVERAGE_SLOTS, TICKET_SLOTS};
 use flagstone_margin::{Plan, cover, reading};
@@ -29,6 +30,8 @@ pub struct IssueTicket {
     pub ticket: UncheckedAccount,
     /// System.
     pub system_program: Program<System>,
+    /// The configuration: a pause stops this.
+    pub config: Stored<RouterConfig>,
 }
 
 /// Permissionless. Issues the next ticket for a frozen account whose grace is
@@ -41,6 +44,7 @@ pub struct IssueTicket {
 pub fn run(ctx: &mut Context<IssueTicket>) -> Result<()> {
     let slot = current_slot()?;
     let accounts = &mut ctx.accounts;
+    require_unpaused(&accounts.config, slot)?;
     let seat = &mut accounts.seat.0;
     let (reading, booked) = seat.read(slot)?;
     let (escrow, portfolio) = (&seat.escrow, &seat.portfolio);

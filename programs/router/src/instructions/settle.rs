@@ -1,6 +1,7 @@
 use crate::access::{fail, read_slab, require_slab};
 use crate::booking::{self, Obstacle};
 use crate::exits::quarantine;
+use crate::instructions::issue_shift::is_booked;
 use crate::log;
 use crate::record::Stored;
 use crate::version;
@@ -90,6 +91,9 @@ pub fn run(ctx: &mut Context<Settle>) -> Result<()> {
                 &mut accounts.ledger,
                 &mut accounts.portfolio,
             )?;
+            if accounts.portfolio.shift_nonce != 0 {
+                end_shift(data, &accounts.escrow, &mut accounts.portfolio)?;
+            }
             log::write(&Settled {
                 tag: Settled::TAG,
                 escrow: key,
@@ -108,4 +112,16 @@ pub fn run(ctx: &mut Context<Settle>) -> Result<()> {
         }
         Err(Obstacle::Error(error)) => Err(fail(error)),
     }
+}
+
+/// Lets the next shift ticket be issued once what was released under the last
+/// one is booked.
+#[cold]
+#[inline(never)]
+fn end_shift(data: &[u8], escrow: &Stored<Escrow>, portfolio: &mut Portfolio) -> Result<()> {
+    let account = booking::bound_account(data, escrow.key(), escrow)?;
+    if is_booked(portfolio, escrow, account) {
+        portfolio.shift_nonce = 0;
+    }
+    Ok(())
 }

@@ -33,12 +33,9 @@ pub fn shift(ctx: &mut Context<Liquidation>) -> Result<()> {
         return Err(fail(RouterError::NothingToShift));
     }
     let escrow = &seat.escrow;
-    let consent = escrow
-        .liability_max_atoms
-        .saturating_sub(escrow.shifted_atoms);
     let amount = reading
         .missing_atoms()
-        .min(consent)
+        .min(escrow.consent_atoms())
         .min(seat.portfolio.cash_atoms);
     if amount == 0 {
         return Err(fail(RouterError::NothingToShift));

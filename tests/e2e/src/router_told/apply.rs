@@ -204,6 +204,16 @@ impl RouterTold {
                 let terms = (e.nonce, e.lots_max, e.deficit_max_atoms);
                 self.rest.tickets.insert(ticket, terms);
             }
+            RouterEvent::ShiftIssued(e) => {
+                self.book(&e.target, &{ e.target_booked });
+                let portfolio = self.book(&e.escrow, &{ e.booked });
+                portfolio.ticket_nonce += 1;
+                assert_eq!(portfolio.ticket_nonce, { e.nonce });
+                assert_eq!(portfolio.cash, { e.cash_atoms });
+                let ticket = address::shift_ticket(&Address::from(e.escrow)).to_bytes();
+                let terms = (e.target, e.nonce, e.amount_max_atoms, e.expiry_slot);
+                self.rest.shifts.insert(ticket, terms);
+            }
             RouterEvent::LiquidationEnded(e) => {
                 let portfolio = self.book(&e.escrow, &{ e.booked });
                 portfolio.frozen -= 1;
@@ -252,13 +262,6 @@ impl RouterTold {
                 slab.backing += e.amount_atoms;
                 assert_eq!(slab.insurance, { e.insurance_atoms });
                 assert_eq!(slab.backing, { e.backing_atoms });
-            }
-            RouterEvent::ShiftIssued(e) => {
-                self.book(&e.escrow, &{ e.booked });
-                let portfolio = self.book(&e.target, &{ e.target_booked });
-                portfolio.ticket_nonce += 1;
-                assert_eq!(portfolio.ticket_nonce, { e.nonce });
-                assert_eq!(portfolio.cash, { e.cash_atoms });
             }
             RouterEvent::ExposureRefreshed(e) => {
                 let cash = self.book(&e.escrow, &{ e.booked }).cash;
