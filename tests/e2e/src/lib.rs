@@ -23,6 +23,7 @@ pub mod pyth;
 pub mod random;
 pub mod refusal;
 pub mod replay;
+pub mod rescue;
 pub mod router_told;
 pub mod tiny;
 pub mod told;

@@ -9,7 +9,8 @@ use flagstone_sdk::engine::Slab;
 use flagstone_sdk::interface::Record;
 use flagstone_sdk::interface::collateral::{CollateralPosition, CollateralTerms, CollateralVault};
 use flagstone_sdk::interface::router::{
-    Cap, Escrow, Portfolio, RouterConfig, SlabEntry, SlabLedger, Ticket, Vault, cap_state,
+    Cap, Escrow, Portfolio, RouterConfig, ShiftTicket, SlabEntry, SlabLedger, Ticket, Vault,
+    cap_state,
 };
 use flagstone_sdk::interface::slab::SlabAccount;
 use solana_address::Address;
@@ -226,10 +227,22 @@ fn audit_episode(
             let void = ticket.nonce == 0;
             assert!(void || escrow.frozen == 1, "a ticket outlives its episode");
         }
+        let shift: Option<ShiftTicket> = session.record(&address::shift_ticket(address));
+        if let Some(shift) = shift {
+            assert_eq!(shift.portfolio, key.to_bytes());
+            assert_eq!(shift.escrow, address.to_bytes());
+            assert_eq!(shift.slab, escrow.slab);
+            assert!(shift.nonce > 0 && shift.nonce <= portfolio.ticket_nonce);
+            let named = |one: &&(Address, Escrow)| one.0.to_bytes() == shift.target;
+            let target = escrows.iter().find(named).expect("a target");
+            assert_eq!(target.1.owner, escrow.owner, "a shift to a stranger");
+            assert_ne!(shift.target, shift.escrow, "a shift to itself");
+        }
     }
     let listed = portfolio.escrows.iter().filter(|one| **one != [0; 32]);
     assert_eq!(listed.count(), bound, "nothing is listed twice");
     assert_eq!(portfolio.frozen_count, frozen);
+    assert!(portfolio.shift_nonce <= portfolio.ticket_nonce);
     assert_eq!(portfolio.is_liquidating(), frozen > 0);
 }
 

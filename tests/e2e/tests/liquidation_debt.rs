@@ -3,12 +3,14 @@
 #![allow(missing_docs, reason = "tests")]
 
 use flagstone_e2e_tests::crash::{Crash, LOTS};
+use flagstone_e2e_tests::govern::{change, propose, refusal};
 use flagstone_e2e_tests::{QUOTE, forge, ok};
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::router::SlabLedger;
 use flagstone_sdk::interface::router::portfolio_status;
 use flagstone_sdk::interface::slab::account_flags;
 use flagstone_sdk::margin::times::{DAY_SLOTS, DELEVERAGE_SLOTS, TICKET_SLOTS};
+use flagstone_sdk::router::Change;
 use flagstone_sdk::{address, router};
 use solana_signer::Signer;
 use std::slice::from_ref;
@@ -228,4 +230,62 @@ fn x7_fees_are_collected_once_and_only_the_authority_takes_them() {
     crash.audit();
     assert_eq!(crash.exchange.session.token_balance(&account), 8 * QUOTE);
     assert_eq!(crash.ledger().fees_atoms, 0);
+}
+
+#[test]
+fn x7_x9_governance_sets_the_parts_that_cover_may_take() {
+    let mut crash = deleveraged(400 * QUOTE);
+    let (slab, mint) = (crash.exchange.slab, crash.exchange.mint);
+    let caps = |event, day| Change::set_cover_caps(&slab, &mint, event, day);
+    // A twentieth for one event, a tenth for a day.
+    change(&mut crash.exchange, &caps(500, 1_000));
+    let ledger = crash.ledger();
+    assert_eq!((ledger.cover_event_bps, ledger.cover_day_bps), (500, 1_000));
+    let cover = crash.cover();
+    crash.crank(from_ref(&cover));
+    assert_eq!(crash.ledger().insurance_atoms, 380 * QUOTE);
+    crash.crank(&[crash.sync()]);
+    crash.refuse(&cover, RouterError::NoCover);
+    // What was paid counts against the new parts, up or down.
+    change(&mut crash.exchange, &caps(300, 300));
+    crash.refuse(&cover, RouterError::NoCover);
+    change(&mut crash.exchange, &caps(5_000, 9_000));
+    crash.crank(&[cover.clone(), crash.sync()]);
+    assert_eq!(crash.ledger().insurance_atoms, 200 * QUOTE);
+    crash.refuse(&cover, RouterError::NoCover);
+    // Back to the defaults.
+    change(&mut crash.exchange, &caps(0, 0));
+    let ledger = crash.ledger();
+    assert_eq!((ledger.cover_event_bps, ledger.cover_day_bps), (0, 0));
+    crash.refuse(&cover, RouterError::NoCover);
+}
+
+#[test]
+fn x7_x9_parts_out_of_bounds_or_of_another_slab_are_refused() {
+    let mut crash = Crash::open();
+    let (slab, mint) = (crash.exchange.slab, crash.exchange.mint);
+    let unsound = [(0, 1), (1, 0), (2, 1), (5_001, 9_000), (5_000, 9_001)];
+    for (event, day) in unsound {
+        let change = Change::set_cover_caps(&slab, &mint, event, day);
+        let id = propose(&mut crash.exchange, &change);
+        let code = refusal(&mut crash.exchange, &change, id);
+        assert_eq!(code, RouterError::BadSetting.code(), "{event} {day}");
+    }
+    let other = ok(crash
+        .exchange
+        .add_slab("other", flagstone_sdk::engine::SlabSize::Dev));
+    let change = Change::set_cover_caps(&slab, &mint, 1_000, 2_000);
+    let id = propose(&mut crash.exchange, &change);
+    let payer = crash.exchange.session.payer();
+    let execute = change.execute(&payer, id);
+    let bad = RouterError::BadProposal;
+    let forged = forge::swapped(&execute, 4, address::slab_ledger(&other, &mint));
+    crash.refuse(&forged, bad);
+    let forged = forge::swapped(&execute, 4, address::slab_entry(&slab));
+    crash.refuse(&forged, RouterError::WrongRecord);
+    let mut more = execute.clone();
+    more.accounts.push(more.accounts[3].clone());
+    crash.refuse(&more, bad);
+    crash.crank(&[execute]);
+    assert_eq!(crash.ledger().cover_day_bps, 2_000);
 }

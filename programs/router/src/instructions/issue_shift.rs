@@ -56,8 +56,8 @@ pub fn run(ctx: &mut Context<IssueShift>) -> Result<()> {
         return Err(fail(RouterError::Liquidating));
     }
     let (_, account) = source.account()?;
-    let booked = is_booked(&source.portfolio, &source.escrow, account);
-    if source.portfolio.is_shift_out(slot) && !booked {
+    let ended = is_booked(&source.portfolio, &source.escrow, account);
+    if source.portfolio.is_shift_out(slot) && !ended {
         return Err(fail(RouterError::NoTicketDue));
     }
     let amount = amount_atoms(source, &reading, &target.escrow, slot)?;
