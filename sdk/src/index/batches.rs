@@ -67,7 +67,7 @@ impl Batch {
     }
 
     /// Sets the next assets from position `first`, with ascending labels; the
-    /// solver signs. 22 fit a transaction.
+    /// solver signs. 21 fit a transaction.
     pub fn set_assets(&self, solver: &Address, first: u32, assets: &[AssetOrder]) -> Instruction {
         let bytes = bytemuck::cast_slice(assets);
         self.alone(numbered(number::SET_BATCH_ASSETS, first, bytes), solver)
@@ -88,7 +88,7 @@ impl Batch {
     }
 
     /// Sets the next contributions and fractions of a member, from asset
-    /// `first`; the solver signs. 36 fit a transaction.
+    /// `first`; the solver signs. 34 fit a transaction.
     pub fn set_cells(
         &self,
         solver: &Address,

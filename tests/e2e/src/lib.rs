@@ -19,6 +19,8 @@ pub mod hostile;
 pub mod index;
 pub mod market;
 pub mod money;
+pub mod orders;
+pub mod proof;
 pub mod pyth;
 pub mod random;
 pub mod refusal;

@@ -12,6 +12,7 @@ use flagstone_sdk::index::{batches, stock};
 use flagstone_sdk::index_engine::amounts::Atoms;
 use flagstone_sdk::index_engine::machine::{Action, State};
 use flagstone_sdk::index_engine::roles::Role;
+use solana_signer::Signer;
 
 fn wish(units: u64) -> Wish {
     Wish {
@@ -141,8 +142,6 @@ fn a_minted_token_is_sold_to_the_market_and_free_collateral_goes_home() {
     assert_eq!(left, 1_000 * QUOTE - 96_096_000);
     // The market takes the tokens back: the vendor funds what it owes for them.
     let vendor = office.fair.vendor.key();
-    let mint = office.fair.exchange.mint;
-    let _ = mint;
     let source = ok(office.fair.exchange.create_tokens(&vendor, 500 * QUOTE));
     let fund =
         flagstone_sdk::index::fund_reserve(&office.pair().market, &vendor, &source, 500 * QUOTE);
@@ -199,4 +198,46 @@ fn an_inventory_goes_from_long_to_short_and_back() {
     office.prove();
 }
 
-use solana_signer::Signer;
+#[test]
+fn two_orders_of_fifty_assets_fit_their_transactions() {
+    let mut office = Office::open(150, 50);
+    let (anna, ben) = (office.join(2_000 * QUOTE), office.join(2_000 * QUOTE));
+    office.deposit(anna, 1, 1_500 * QUOTE);
+    office.deposit(ben, 1, 1_500 * QUOTE);
+    let first = office.submit(anna, 1, &wish(1_500));
+    let second = office.submit(ben, 1, &wish(1_400));
+    office.make_ready(&first, QUOTE);
+    office.make_ready(&second, QUOTE);
+    // A token of fifty assets is worth 47.5, and 48.07 at the limits.
+    let parts = [
+        (first, 1_490 * QUOTE, 30 * TOKEN),
+        (second, 1_390 * QUOTE, 28 * TOKEN),
+    ];
+    let batch = office.seal("one", 1, &parts, ONE / 10);
+    office.launch(&batch, &parts);
+    // In two fills of each asset: a fill of an order takes up to a hundred lots.
+    office.report(&batch, 2_950_000_000_000_000_000, 1_000);
+    office.report(&batch, 2_950_000_000_000_000_000, 1_005);
+    assert_eq!(office.take(&batch, &first), 30 * TOKEN);
+    assert_eq!(office.take(&batch, &second), 28 * TOKEN);
+    office.tick(26);
+    office.finish(&batch, &parts);
+    for intent in [first, second] {
+        if office.state(&intent) == State::Ready {
+            office.step(&intent, Action::Settle, 0);
+        }
+        office.pay_and_mint(&intent);
+    }
+    office.prove();
+    println!("{:#?}", office.units);
+    // The largest is an order's fill; twice its share of a transaction is room
+    // for a market that is twice as broken up.
+    for (what, units) in &office.units {
+        let most = if *what == "fill_intent" {
+            500_000
+        } else {
+            60_000
+        };
+        assert!(*units <= most, "{what} takes {units}");
+    }
+}
