@@ -85,6 +85,22 @@ impl<'a> Carry<'a> {
         Self::open(data)
     }
 
+    /// Takes account bytes that have grown into use, for `lots` in all. What
+    /// is there stays where it is, so a replay needs the last capacity alone.
+    ///
+    /// # Errors
+    /// [`IndexError::WrongRecord`], and [`IndexError::BadCapacity`] unless
+    /// there are more than before and they fit.
+    pub fn grow(data: &mut [u8], lots: u32) -> Result<()> {
+        let fit = carry_bytes(lots) <= data.len();
+        let head = store::record::<CarryOver>(data)?;
+        if lots <= head.lots.capacity || !fit {
+            return Err(IndexError::BadCapacity);
+        }
+        head.lots.capacity = lots;
+        Ok(())
+    }
+
     /// Views account bytes as a carry-over.
     ///
     /// # Errors

@@ -219,6 +219,22 @@ impl<'a> Stock<'a> {
         Self::open(data)
     }
 
+    /// Takes account bytes that have grown into use, for `lots` in all. What
+    /// is there stays where it is, so a replay needs the last capacity alone.
+    ///
+    /// # Errors
+    /// [`IndexError::WrongRecord`], and [`IndexError::BadCapacity`] unless
+    /// there are more than before and they fit.
+    pub fn grow(data: &mut [u8], lots: u32) -> Result<()> {
+        let fit = inventory_bytes(lots) <= data.len();
+        let head = store::record::<Inventory>(data)?;
+        if lots <= head.lots.capacity || !fit {
+            return Err(IndexError::BadCapacity);
+        }
+        head.lots.capacity = lots;
+        Ok(())
+    }
+
     /// Views account bytes as an inventory.
     ///
     /// # Errors

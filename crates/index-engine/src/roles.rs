@@ -244,6 +244,23 @@ impl Party {
     }
 }
 
+/// Where a desk keeps collateral and is paid was set.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct CustodySet {
+    /// Mint of the collateral.
+    pub mint: Key,
+    /// Token account that holds it.
+    pub vault: Key,
+    /// Token account that the desk is paid to.
+    pub payout: Key,
+}
+assert_layout!(CustodySet, 96);
+
+impl Event for CustodySet {
+    const TAG: u8 = 14;
+}
+
 impl Desk {
     /// A new desk without roles.
     ///
@@ -344,6 +361,20 @@ impl Desk {
         limits.check()?;
         self.limits = limits;
         self.changed(admin, 0, [0; 32], 0, journal)
+    }
+
+    /// Records where collateral is kept and the desk is paid, which the program does.
+    ///
+    /// # Errors
+    /// [`IndexError::WrongSigner`].
+    pub fn set_custody(
+        &mut self,
+        admin: &Party,
+        set: &CustodySet,
+        journal: &mut Journal,
+    ) -> Result<()> {
+        admin.must_be(Role::Admin, &self.chain.stream)?;
+        journal.record(&mut self.chain, admin, set)
     }
 
     fn changed(

@@ -313,6 +313,8 @@ pub mod index {
     pub const INVENTORY_FILL: u8 = 63;
     /// Attributes part of an inventory lot to a minted index order.
     pub const ASSIGN_LOT: u8 = 64;
+    /// Makes room for more lots in an inventory or a carry-over.
+    pub const GROW_RECORD: u8 = 65;
     /// Turns a zeroed account into that of an index's next weights.
     pub const CREATE_REBALANCE: u8 = 70;
     /// Collects new weights, and announces them when they are complete.

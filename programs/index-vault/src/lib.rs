@@ -508,6 +508,12 @@ pub mod flagstone_index_vault {
         report_fill::assign_lot(ctx, assigned)
     }
 
+    /// Makes room for more lots in an inventory or a carry-over. For its manager.
+    #[discrim = 65]
+    pub fn grow_record(ctx: &mut Context<GrowRecord>, lots: u32) -> Result<()> {
+        open_inventory::grow(ctx, lots)
+    }
+
     /// Turns a zeroed account into that of an index's next weights.
     #[discrim = 70]
     pub fn create_rebalance(

@@ -16,7 +16,7 @@ pub fn open_custody(admin: &Address, mint: &Address, payout: &Address) -> Instru
         vec![number::OPEN_CUSTODY],
         vec![
             AccountMeta::new(*admin, true),
-            readable(&desk),
+            writable(&desk),
             readable(mint),
             writable(&address::desk_custody(&desk)),
             writable(&address::desk_vault(&desk)),
@@ -34,7 +34,7 @@ pub fn set_payout(admin: &Address, payout: &Address) -> Instruction {
         vec![number::SET_PAYOUT],
         vec![
             signer(admin),
-            readable(&desk),
+            writable(&desk),
             writable(&address::desk_custody(&desk)),
             readable(payout),
         ],

@@ -56,6 +56,32 @@ impl Stock {
         )
     }
 
+    /// Makes room for `lots` open lots in all in the inventory, 98 more at a
+    /// time; the inventory manager signs and pays.
+    pub fn grow_inventory(&self, manager: &Address, lots: u32) -> Instruction {
+        self.grow(&self.inventory(), manager, lots)
+    }
+
+    /// Makes room for `lots` lots in all in the carry-over, 116 more at a
+    /// time; the batch manager signs and pays.
+    pub fn grow_carry(&self, manager: &Address, lots: u32) -> Instruction {
+        self.grow(&self.carry(), manager, lots)
+    }
+
+    fn grow(&self, record: &Address, manager: &Address, lots: u32) -> Instruction {
+        let mut data = vec![number::GROW_RECORD];
+        data.extend(lots.to_le_bytes());
+        instruction(
+            data,
+            vec![
+                AccountMeta::new(*manager, true),
+                readable(&self.desk),
+                writable(record),
+                readable(&SYSTEM),
+            ],
+        )
+    }
+
     /// Books a fill that is for no batch; the inventory manager signs.
     pub fn fill(&self, manager: &Address, fill: &Fill) -> Instruction {
         let data = list(number::INVENTORY_FILL, bytemuck::bytes_of(fill));

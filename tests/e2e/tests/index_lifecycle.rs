@@ -4,14 +4,18 @@
 
 use flagstone_e2e_tests::QUOTE;
 use flagstone_e2e_tests::desk::{Office, name};
+use flagstone_e2e_tests::forge::swapped;
 use flagstone_e2e_tests::index::{ONE, TOKEN};
 use flagstone_e2e_tests::ok;
+use flagstone_e2e_tests::orders::refuse;
+use flagstone_sdk::address;
 use flagstone_sdk::events::index_invoices;
 use flagstone_sdk::index::intents::Wish;
-use flagstone_sdk::index::{batches, stock};
+use flagstone_sdk::index::{batches, custody, stock};
 use flagstone_sdk::index_engine::amounts::Atoms;
 use flagstone_sdk::index_engine::machine::{Action, State};
 use flagstone_sdk::index_engine::roles::Role;
+use flagstone_sdk::interface::error::IndexError;
 use solana_signer::Signer;
 
 fn wish(units: u64) -> Wish {
@@ -195,6 +199,83 @@ fn an_inventory_goes_from_long_to_short_and_back() {
     // 30 bought at 1 and sold at 1.1; 20 sold at 1.1 and bought at 0.9.
     assert_eq!(head.realised_atoms, 3_000_000 + 4_000_000);
     assert_eq!(head.asset, name(0));
+    office.prove();
+}
+
+#[test]
+fn records_of_an_asset_grow_and_keep_what_is_in_them() {
+    let mut office = Office::open(10, 3);
+    let (asset, manager) = (office.stock(0), office.key(4));
+    // The fixture has room for forty lots; every purchase opens one.
+    let buy = |office: &mut Office| {
+        let fill = office.fill_of(0, 0, ONE, 1_000);
+        asset.fill(&manager, &fill)
+    };
+    for _ in 0..40 {
+        let fill = buy(&mut office);
+        office.by(Role::InventoryManager, "inventory_fill", &fill);
+    }
+    let full = buy(&mut office);
+    let holder = office.holder(Role::InventoryManager);
+    refuse(&mut office, &full, &[&holder], IndexError::LotsFull);
+    for lots in [0, 40, 40 + 99, u32::MAX] {
+        let grow = asset.grow_inventory(&manager, lots);
+        refuse(&mut office, &grow, &[&holder], IndexError::BadCapacity);
+    }
+    let runner = office.holder(Role::BatchManager);
+    let foreign = asset.grow_inventory(&runner.pubkey(), 60);
+    refuse(&mut office, &foreign, &[&runner], IndexError::WrongSigner);
+    let other = swapped(&asset.grow_inventory(&manager, 60), 2, office.pair().index);
+    refuse(&mut office, &other, &[&holder], IndexError::WrongRecord);
+    let grow = asset.grow_inventory(&manager, 40 + 98);
+    office.by(Role::InventoryManager, "grow_record", &grow);
+    let grow = asset.grow_carry(&runner.pubkey(), 30);
+    office.by(Role::BatchManager, "grow_record", &grow);
+    for _ in 0..60 {
+        let fill = buy(&mut office);
+        office.by(Role::InventoryManager, "inventory_fill", &fill);
+    }
+    let data = office.fair.exchange.session.data(&asset.inventory());
+    let (head, lots) = stock::read_inventory(&data).expect("an inventory");
+    assert_eq!((lots.len(), head.balance.get()), (100, 100 * ONE));
+    office.prove();
+}
+
+#[test]
+fn a_desk_is_paid_where_its_administrator_says() {
+    let mut office = Office::open(10, 3);
+    let admin = office.fair.admin.insecure_clone();
+    let key = admin.pubkey();
+    let vault = address::desk_vault(&office.desk);
+    let mint = office.fair.exchange.mint;
+    let tokens = office
+        .fair
+        .plant_tokens(&key, &address::index_mint(&office.pair().index));
+    for wrong in [vault, tokens, office.pair().index] {
+        let set = custody::set_payout(&key, &wrong);
+        refuse(&mut office, &set, &[&admin], IndexError::WrongMint);
+    }
+    let again = custody::open_custody(&key, &mint, &office.payout);
+    refuse(
+        &mut office,
+        &again,
+        &[&admin],
+        IndexError::AlreadyInitialized,
+    );
+    let next = office.fair.plant_tokens(&key, &mint);
+    office.fair.administer(&[custody::set_payout(&key, &next)]);
+    let (anna, old) = (office.join(1_000 * QUOTE), office.payout);
+    office.deposit(anna, 1, 200 * QUOTE);
+    let intent = office.submit(anna, 1, &wish(100));
+    office.step(&intent, Action::Accept, 0);
+    office.step(&intent, Action::Route, 0);
+    let manager = office.holder(Role::CollateralManager);
+    let hop = intent.hop(&manager.pubkey(), &old, Atoms(QUOTE));
+    refuse(&mut office, &hop, &[&manager], IndexError::WrongCounterpart);
+    office.payout = next;
+    let hop = intent.hop(&manager.pubkey(), &next, Atoms(QUOTE));
+    office.by(Role::CollateralManager, "hop", &hop);
+    office.audit();
     office.prove();
 }
 

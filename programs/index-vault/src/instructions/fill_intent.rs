@@ -9,7 +9,7 @@ use flagstone_index_engine::members::Line;
 
 /// Lots that one fill may take: a transaction's log is cut at 10,000 bytes, and
 /// these make an event of 6,656, which is 8,876 in base64, and the order's of 396.
-const LINES_MAX: usize = 128;
+pub const LINES_MAX: usize = 128;
 
 /// Accounts of `fill_intent`.
 #[derive(Accounts)]

@@ -1,12 +1,15 @@
-use crate::access::{Owned, create, fail, key_of, require_top_level};
+use crate::access::{
+    Owned, create, current_slot, fail, journaled, key_of, require_same, require_top_level,
+};
 use crate::{custody, desk, token};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::{System, Token};
 use bytemuck::Zeroable;
 use flagstone_index_engine::records::Custody;
-use flagstone_index_engine::roles::Role;
-use flagstone_interface::Record;
+use flagstone_index_engine::roles::{CustodySet, Desk, Role};
+use flagstone_index_engine::store;
 use flagstone_interface::index::seeds;
+use flagstone_interface::{Key, Record};
 use pinocchio_token::instructions::InitializeAccount3;
 
 /// Accounts of `open_custody`.
@@ -16,6 +19,7 @@ pub struct OpenCustody {
     #[account(mut)]
     pub admin: Signer,
     /// The desk.
+    #[account(mut)]
     pub desk: Owned,
     /// Mint of the collateral.
     pub mint: UncheckedAccount,
@@ -72,7 +76,11 @@ pub fn run(ctx: &mut Context<OpenCustody>) -> Result<()> {
     let mut view = *accounts.custody.account();
     view.try_borrow_mut()?
         .copy_from_slice(bytemuck::bytes_of(&record));
-    Ok(())
+    tell(
+        &mut accounts.desk,
+        accounts.admin.address().as_array(),
+        &record,
+    )
 }
 
 /// Accounts of `set_payout`.
@@ -81,6 +89,7 @@ pub struct SetPayout {
     /// Administrator of the desk.
     pub admin: Signer,
     /// The desk.
+    #[account(mut)]
     pub desk: Owned,
     /// Its custody.
     #[account(mut)]
@@ -95,10 +104,24 @@ pub fn set_payout(ctx: &mut Context<SetPayout>) -> Result<()> {
     require_top_level()?;
     let accounts = &mut ctx.accounts;
     let admin = *key_of(&accounts.admin);
-    let found = desk::desk(&accounts.desk)?;
-    found.party(Role::Admin, &admin).map_err(fail)?;
+    desk::holder(desk::desk(&accounts.desk)?, Role::Admin, &accounts.admin)?;
     let record = custody::open(&mut accounts.custody, accounts.desk.key())?;
     custody::require_payout(record, &accounts.payout)?;
     record.payout = *accounts.payout.address().as_array();
-    Ok(())
+    tell(&mut accounts.desk, &admin, record)
+}
+
+/// Writes it into the desk's history.
+#[inline(never)]
+fn tell(desk: &mut Owned, admin: &Key, record: &Custody) -> Result<()> {
+    let now = current_slot()?;
+    require_same(&record.desk, desk.key())?;
+    let desk = store::record::<Desk>(desk.bytes_mut()).map_err(fail)?;
+    let set = CustodySet {
+        mint: record.mint,
+        vault: record.vault,
+        payout: record.payout,
+    };
+    let party = desk.party(Role::Admin, admin).map_err(fail)?;
+    journaled(now, |journal| desk.set_custody(&party, &set, journal))
 }

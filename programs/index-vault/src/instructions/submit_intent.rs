@@ -93,7 +93,11 @@ fn require_served(accounts: &SubmitIntent, owner: &Key) -> Result<()> {
     let key = accounts.desk.key();
     desk(&accounts.desk)?;
     let market = MarketRef::open(accounts.market.bytes())?.head;
-    let (index, _) = read_index(accounts.index.bytes())?;
+    let (index, constituents) = read_index(accounts.index.bytes())?;
+    // A fill takes a lot of each at least, and could not be written to the log.
+    if constituents.len() > super::fill_intent::LINES_MAX {
+        return Err(fail(IndexError::BadCapacity));
+    }
     require_same(&index.market, accounts.market.key())?;
     require_same(&index.desk, key)?;
     let paused = index.state.paused != 0 || market.state.paused != 0;
