@@ -238,7 +238,7 @@ fn every_change_of_a_batch_in_every_state_by_every_signer() {
             }
             let close = batch.close(&who.pubkey());
             match role {
-                Role::Solver if state != 4 => {
+                Role::Solver if state == 2 || state == 3 => {
                     refuse(&mut office, &close, &who, IndexError::IllegalTransition);
                 }
                 Role::Solver => {}

@@ -20,7 +20,7 @@ pub struct CloseBatch {
     pub desk: Owned,
 }
 
-/// Frees the room of a batch that is over. Its head stays, with the end of its
+/// Frees the room of a batch that is over, or was given up while it was built. Its head stays, with the end of its
 /// chain: the address is never used for another batch, and its history can be
 /// proved for ever. No other instruction takes what is left.
 #[inline(never)]
@@ -31,7 +31,9 @@ pub fn run(ctx: &mut Context<CloseBatch>) -> Result<()> {
     let desk = desk(&accounts.desk)?;
     holder(desk, Role::Solver, &accounts.solver)?;
     let found = batch(&mut accounts.batch, &key)?;
-    if found.state().map_err(fail)? != BatchState::Complete {
+    // One that was never frozen has locked nobody, and would never be complete.
+    let state = found.state().map_err(fail)?;
+    if !matches!(state, BatchState::Building | BatchState::Complete) {
         return Err(fail(IndexError::IllegalTransition));
     }
     if found.has_engaged() || found.head.lots.live != 0 {
