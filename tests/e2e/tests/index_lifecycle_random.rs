@@ -6,6 +6,7 @@
 use flagstone_e2e_tests::QUOTE;
 use flagstone_e2e_tests::desk::{Office, Part};
 use flagstone_e2e_tests::index::{ONE, TOKEN};
+use flagstone_e2e_tests::orders::{deeds, ready, wish};
 use flagstone_e2e_tests::random::Random;
 use flagstone_sdk::index::batches::{self, Batch};
 use flagstone_sdk::index::intents::{Intent, Wish};
@@ -330,6 +331,80 @@ fn random_histories_lose_no_atom_and_replay() {
             "mint", "invoice", "fill", "report", "draw", "confirm", "hop",
         ] {
             assert!(walk.went.contains_key(what), "seed {seed} never did {what}");
+        }
+    }
+}
+
+#[test]
+fn random_arguments_never_make_the_program_panic() {
+    let mut random = Random::new(0x5eed);
+    for sent in [false, true] {
+        let (mut office, intent) = ready();
+        let parts = [(intent, 90 * QUOTE, 100 * TOKEN)];
+        let batch = office.create_batch("one", 1, 1);
+        office.build(&batch, &parts, 0);
+        if sent {
+            office.by(Role::Solver, "seal", &batch.seal(&office.key(0)));
+            office.launch(&batch, &parts);
+        }
+        let second = office.submit(0, 2, &wish());
+        let fill = office.fill_of(1, 0, ONE, 1_000);
+        let (venue, wallet) = (office.key(4), office.wallet(0));
+        let purse = office.users[0].collateral;
+        let position = intent.position();
+        let mut all = deeds(&office, &intent, &batch);
+        all.extend(deeds(&office, &second, &batch));
+        all.extend([
+            (
+                Role::InventoryManager,
+                batch.report_fill(&venue, Office::place(0), &fill),
+            ),
+            (Role::InventoryManager, office.stock(0).fill(&venue, &fill)),
+            (
+                Role::InventoryManager,
+                office.stock(0).grow_inventory(&venue, 50),
+            ),
+            (
+                Role::InventoryManager,
+                office.stock(7).open_inventory(&venue, 50),
+            ),
+            (Role::Owner, second.push(Atoms(1))),
+            (Role::Owner, second.reduce(Atoms(1))),
+            (Role::Owner, intent.reduce(Atoms(1))),
+            (Role::Owner, intent.end(&wallet.pubkey(), Action::Cancel)),
+            (Role::Owner, position.withdraw(&purse, 1)),
+            (Role::Owner, position.reclaim(&purse, 1)),
+            (
+                Role::Owner,
+                position.deposit(&wallet.pubkey(), &purse, 5, 1),
+            ),
+            (Role::Owner, office.named(0, 9).submit(&wish())),
+        ]);
+        for (role, instruction) in all {
+            let who = match role {
+                Role::Owner => wallet.insecure_clone(),
+                role => office.holder(role),
+            };
+            for round in 0..30 {
+                let mut noise = instruction.clone();
+                for byte in &mut noise.data[1..] {
+                    *byte = random.word() as u8;
+                }
+                // Half of the time in words that may mean something.
+                for word in noise.data[1..]
+                    .chunks_exact_mut(8)
+                    .filter(|_| round % 2 == 0)
+                {
+                    let small = random.word() >> (random.word() % 64);
+                    word.copy_from_slice(&small.to_le_bytes());
+                }
+                if let Err(failure) = office.send("noise", &noise, &[&who]) {
+                    let text = failure.logs.join("\n");
+                    let aborted = text.contains("panicked") || text.contains("failed to complete");
+                    assert!(!aborted && !text.contains("exceeded CUs"), "{text}");
+                }
+                office.audit();
+            }
         }
     }
 }
