@@ -322,3 +322,33 @@ fn two_orders_of_fifty_assets_fit_their_transactions() {
         assert!(*units <= most, "{what} takes {units}");
     }
 }
+
+#[test]
+fn the_widest_index_of_a_desk_is_filled_and_a_wider_one_is_not_taken_on() {
+    let mut office = Office::open(150, 128);
+    let anna = office.join(5_000 * QUOTE);
+    office.deposit(anna, 1, 3_000 * QUOTE);
+    let intent = office.submit(anna, 1, &wish(3_000));
+    office.make_ready(&intent, 0);
+    let parts = [(intent, 2_990 * QUOTE, 20 * TOKEN)];
+    let batch = office.seal("one", 1, &parts, 0);
+    office.launch(&batch, &parts);
+    office.report(&batch, 2 * ONE, 1_000);
+    // One lot of each: the event lists all of them, and the log is not cut.
+    assert_eq!(office.take(&batch, &intent), 20 * TOKEN);
+    office.finish(&batch, &parts);
+    office.tick(26);
+    office.step(&intent, Action::Settle, 0);
+    office.pay_and_mint(&intent);
+    office.prove();
+    let units =
+        ["engage", "fill_intent", "carry_over", "mint_index"].map(|what| office.units[what]);
+    println!("128 assets: engage, fill, carry over, mint: {units:?}");
+    // One more constituent, and an order could be locked and never filled.
+    let pair = office.fair.open_index("wide", 129);
+    let mut wide = office.named(anna, 2);
+    wide.pair = pair;
+    let wallet = office.wallet(anna);
+    let submit = wide.submit(&wish(1));
+    refuse(&mut office, &submit, &[&wallet], IndexError::BadCapacity);
+}
