@@ -439,6 +439,22 @@ fn lq4_the_opening_deposit_is_not_spare_unless_everything_leaves() {
 }
 
 #[test]
+fn lq4_t9_a_haircut_that_the_account_has_not_seen_is_not_spare() {
+    let mut bytes = Bytes::new();
+    fill(&mut bytes, 1_000, &[]);
+    // A quarter of all profits is lost; 600 of the cash are profit.
+    bytes.slab().accounts[ACCOUNT].principal_atoms = 400;
+    bytes.slab().header.haircut_index = 1 << 30;
+    let spare = |bytes: &mut Bytes| {
+        let account = bytes.slab().accounts[ACCOUNT];
+        shift::spare_atoms(bytes.data(), &account, &Escrow::zeroed(), SLOT)
+    };
+    assert_eq!(spare(&mut bytes), Ok(850));
+    bytes.slab().accounts[ACCOUNT].warmup_slot = SLOT;
+    assert_eq!(spare(&mut bytes), Ok(400));
+}
+
+#[test]
 fn lq4_x8_a_limit_bounds_what_a_source_can_pay_now() {
     let (mut ledger, mut escrow) = (SlabLedger::zeroed(), Escrow::zeroed());
     ledger.backing_atoms = 10_000;

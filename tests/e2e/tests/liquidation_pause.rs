@@ -135,3 +135,28 @@ fn x9_a_forged_configuration_lifts_no_pause() {
         crash.refuse(&forged, RouterError::WrongRecord);
     }
 }
+
+#[test]
+fn x9_short_pauses_in_a_row_keep_liquidation_off_half_of_the_time() {
+    let mut crash = Crash::open();
+    let guardian = settle_down(&mut crash.exchange);
+    let key = guardian.pubkey();
+    let (mut off, mut all) = (0, 0);
+    for _ in 0..3 {
+        let pause = router::pause(&key, 1);
+        ok(crash.exchange.session.send(&[pause], &[&guardian]));
+        let config = config(&crash.exchange);
+        let now = crash.exchange.session.slot() as u32;
+        let again = config.pause_again_slot.0;
+        off += (now..again)
+            .filter(|slot| !config.may_liquidate(Slot(*slot)))
+            .count();
+        all += (again - now) as usize;
+        crash.exchange.session.warp_to(u64::from(again) - 1);
+        let early = router::pause(&key, 1);
+        let session = &mut crash.exchange.session;
+        refused(session, &[early], &[&guardian], RouterError::PauseTooLong);
+        crash.exchange.session.warp_to(again.into());
+    }
+    assert!(off > 0 && 2 * off <= all, "{off} of {all} slots");
+}

@@ -226,7 +226,10 @@ fn x9_a_pause_stops_new_risk_and_no_way_out() {
     let end = paused.paused_until;
     assert!(!paused.may_liquidate(Slot(end.0 + PAUSE_GRACE_SLOTS - 1)));
     assert!(paused.may_liquidate(Slot(end.0 + PAUSE_GRACE_SLOTS)));
-    market.exchange.session.warp_to(slot + 1_000);
+    let over = slot + 1_000 + 2 * u64::from(PAUSE_GRACE_SLOTS);
+    market.exchange.session.warp_to(over - 1);
+    assert_eq!(again(&mut market.exchange), too_soon);
+    market.exchange.session.warp_to(over);
     assert_eq!(again(&mut market.exchange), Ok(()));
     audit_money(&market.exchange.session);
 }
@@ -247,10 +250,11 @@ fn x9_an_early_end_of_a_pause_shortens_no_cool_down() {
     assert_eq!(send(exchange, router::unpause(&key), &guardian), Ok(()));
     let slot = exchange.session.slot();
     assert!(!config(exchange).is_paused(Slot(slot as u32)));
-    exchange.session.warp_to(slot + 199);
+    let over = slot + 200 + 2 * u64::from(PAUSE_GRACE_SLOTS);
+    exchange.session.warp_to(over - 1);
     let why = send(exchange, router::pause(&key, 100), &guardian);
     assert_eq!(why, Err(RouterError::PauseTooLong.code()));
-    exchange.session.warp_to(slot + 200);
+    exchange.session.warp_to(over);
     assert_eq!(send(exchange, router::pause(&key, 100), &guardian), Ok(()));
 }
 

@@ -8,7 +8,7 @@ use anchor_lang::pinocchio::sysvars::{Sysvar, clock::Clock};
 use anchor_lang::prelude::*;
 use flagstone_interface::error::RouterError;
 use flagstone_interface::event::router::{Paused, Unpaused};
-use flagstone_interface::governance::PAUSE_SLOTS_MAX;
+use flagstone_interface::governance::{PAUSE_GRACE_SLOTS, PAUSE_SLOTS_MAX};
 use flagstone_interface::key_eq;
 use flagstone_interface::router::RouterConfig;
 use flagstone_units::Slot;
@@ -35,8 +35,10 @@ fn check(accounts: &Pause) -> Result<Slot> {
     Ok(Slot::from_clock(Clock::get()?.slot))
 }
 
-/// It ends by itself, and the next one has to wait as long again: a guardian
-/// can stop new business half of the time at most.
+/// It ends by itself, and the next one has to wait as long again, and twice the
+/// grace of liquidations: a guardian can stop new business, and keep liquidation
+/// off, half of the time at most. Without the grace in it, a pause of one slot
+/// every minute would keep it off for ever.
 #[inline(never)]
 pub fn pause(ctx: &mut Context<Pause>, slots: u32) -> Result<()> {
     let now = check(&ctx.accounts)?;
@@ -45,7 +47,8 @@ pub fn pause(ctx: &mut Context<Pause>, slots: u32) -> Result<()> {
         return Err(fail(RouterError::PauseTooLong));
     }
     config.paused_until = Slot(now.0.saturating_add(slots));
-    config.pause_again_slot = Slot(config.paused_until.0.saturating_add(slots));
+    let cool_down = slots.saturating_add(2 * PAUSE_GRACE_SLOTS);
+    config.pause_again_slot = Slot(config.paused_until.0.saturating_add(cool_down));
     log::write(&Paused {
         tag: Paused::TAG,
         until_slot: config.paused_until.0,
