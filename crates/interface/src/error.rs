@@ -301,7 +301,7 @@ errors! {
         OutsideBand = 7058,
         /// The exposure shown is of another escrow or too old.
         BadExposure = 7059,
-        /// The instruction has to be the only one of the Router in its transaction.
+        /// Beside the instruction its transaction may only set the compute budget.
         NotAlone = 7060,
         /// The mint takes no more deposits, or not as much.
         CollateralFull = 7061,

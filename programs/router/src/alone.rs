@@ -11,9 +11,13 @@ use flagstone_interface::{Key, key_eq};
 const INSTRUCTIONS: Address =
     Address::from_str_const("Sysvar1nstructions1111111111111111111111111");
 
-/// Refuses a transaction with another instruction of the Router, by which tokens
-/// that were borrowed for it could come and go. Money gets into a slab's backing
-/// by top-level instructions only (rule X6).
+/// The program whose instructions set a transaction's compute limit and price.
+const COMPUTE_BUDGET: Address =
+    Address::from_str_const("ComputeBudget111111111111111111111111111111");
+
+/// Refuses a transaction with any other instruction but those of the compute
+/// budget: tokens that were borrowed for it could come and go, by an instruction
+/// of the Router or by a call of a program that owns a portfolio (rule X6).
 #[inline(never)]
 pub fn require_alone(sysvar: &AccountView) -> Result<()> {
     if !key_eq(sysvar.address().as_array(), INSTRUCTIONS.as_array()) {
@@ -22,26 +26,28 @@ pub fn require_alone(sysvar: &AccountView) -> Result<()> {
     // SAFETY: only the runtime writes this account.
     let data = unsafe { sysvar.borrow_unchecked() };
     // What cannot be read might be one.
-    match count_of(data, crate::ID.as_array()) {
-        Some(1) => Ok(()),
+    match others(data) {
+        Some(0) => Ok(()),
         _ => Err(fail(RouterError::NotAlone)),
     }
 }
 
-/// Top-level instructions of a program. The layout: count, then the offset of
+/// Top-level instructions beside this one. The layout: count, then the offset of
 /// each instruction; there, the number of its accounts, 33 bytes for each,
 /// program, length of the data, data.
-fn count_of(data: &[u8], program: &Key) -> Option<usize> {
+fn others(data: &[u8]) -> Option<usize> {
     let word = |at: usize| {
         let bytes = data.get(at..at.checked_add(2)?)?;
         Some(usize::from(u16::from_le_bytes([bytes[0], bytes[1]])))
     };
-    let mut found = 0;
+    let budget: &Key = COMPUTE_BUDGET.as_array();
+    let mut found = 0usize;
     for number in 0..word(0)? {
         let start = word(2 + 2 * number)?;
         let at = start + 2 + word(start)? * 33;
         let named = data.get(at..)?.first_chunk::<32>()?;
-        found += usize::from(key_eq(named, program));
+        found += usize::from(!key_eq(named, budget));
     }
-    Some(found)
+    // This one is at the top level itself.
+    found.checked_sub(1)
 }

@@ -10,8 +10,8 @@ use solana_instruction::{AccountMeta, Instruction};
 /// Brings the place of an instrument in the grid of `underlying_id` with
 /// intervals of `interval_slots` in line with the registry: listed while its
 /// slab is flagged for netting, struck when it no longer fits. Anyone may send
-/// it, as the only instruction of the Router in its transaction; `payer` signs
-/// and pays for the grid's account, once.
+/// it, in a transaction of its own but for the compute budget; `payer` signs and
+/// pays for the grid's account, once.
 pub fn list_in_grid(
     payer: &Address,
     underlying_id: u64,
@@ -37,8 +37,8 @@ pub fn list_in_grid(
 }
 
 /// Computes the shared rate out of the members of `grid`, all of which are
-/// shown. Anyone may send it, once in an interval, as the only instruction of
-/// the Router in its transaction; [`crate::slab::update_funding`] takes the rate
+/// shown. Anyone may send it, once in an interval, in a transaction of its
+/// own but for the compute budget; [`crate::slab::update_funding`] takes the rate
 /// to a slab.
 pub fn update_funding_grid(grid: &Grid, mint: &Address) -> Instruction {
     let shared = &grid.shared;

@@ -2,17 +2,19 @@
 //! what the Router nets (rules T8 and N5, property RM7).
 #![allow(missing_docs, reason = "tests")]
 
+use flagstone_e2e_tests::batch::{self, CPI_ROUTER, batch};
 use flagstone_e2e_tests::forge::{plant_copy, spoilers, stranger, swapped, while_changed};
 use flagstone_e2e_tests::grid::{CASH, Floor, STEP, TICK_PPM, UNDERLYING};
 use flagstone_e2e_tests::hostile::{called, deploy};
 use flagstone_e2e_tests::money::audit_money;
 use flagstone_e2e_tests::pyth::{FUNDING_SLOTS, wait};
 use flagstone_e2e_tests::refusal::refused;
-use flagstone_e2e_tests::{QUOTE, ok};
+use flagstone_e2e_tests::{QUOTE, ok, programs};
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::grid::Exposure;
 use flagstone_sdk::units::{Side, Slot};
 use flagstone_sdk::{address, router, slab};
+use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_signer::Signer;
 use std::slice::from_ref;
 
@@ -215,6 +217,52 @@ fn t8_forged_grids_and_records_are_refused() {
 }
 
 #[test]
+fn x6_t8_money_of_a_program_for_a_moment_weighs_no_more() {
+    let mut floor = Floor::sampled(&[2, 4, 9]);
+    let (owner, mint) = (batch::owner(), floor.exchange.mint);
+    let file = programs().join("flagstone_cpi_router.so");
+    let svm = &mut floor.exchange.session.svm;
+    let added = svm.add_program_from_file(CPI_ROUTER, &file);
+    added.expect("`cargo xtask build-sbf --program cpi-router`");
+    let lamports = solana_account::Account {
+        lamports: 1_000_000_000,
+        ..Default::default()
+    };
+    svm.set_account(owner, lamports).expect("an account");
+    let tokens = ok(floor.exchange.create_tokens(&owner, CASH));
+    let slab_key = floor.seats[0].slab;
+    let escrow = address::escrow(&slab_key, &owner, &mint);
+    // The program has an account and its money still in its own wallet.
+    for calls in [
+        vec![router::open_portfolio(&owner)],
+        vec![
+            router::open_escrow(&owner, &slab_key, &mint, &batch::trader()),
+            router::bind_escrow(&owner, &slab_key, &mint),
+            slab::open_account(&slab_key, &escrow),
+        ],
+    ] {
+        ok(floor.send(&[batch(&calls)], &[]));
+    }
+    // No instruction of the Router but the update stands at the top level.
+    let bring = batch(&[
+        router::deposit(&owner, &mint, &tokens, CASH),
+        router::fund_slab(&owner, &slab_key, &mint, CASH),
+    ]);
+    for grid in [floor.updating(), floor.listing(0)] {
+        for instructions in [[bring.clone(), grid.clone()], [grid, bring.clone()]] {
+            let session = &mut floor.exchange.session;
+            refused(session, &instructions, &[], RouterError::NotAlone);
+        }
+    }
+    ok(floor.send(&[bring], &[]));
+    // The compute budget moves no money.
+    let update = floor.updating();
+    let limit = ComputeBudgetInstruction::set_compute_unit_limit(100_000);
+    let price = ComputeBudgetInstruction::set_compute_unit_price(1);
+    ok(floor.send(&[limit, price, update], &[]));
+}
+
+#[test]
 fn t8_money_for_a_moment_weighs_nothing() {
     let mut floor = Floor::sampled(&[2, 4, 9]);
     let (update, list) = (floor.updating(), floor.listing(0));
@@ -234,6 +282,11 @@ fn t8_money_for_a_moment_weighs_nothing() {
                 RouterError::NotAlone,
             );
         }
+        // Nor with anything else that might call the Router.
+        let price = slab::update_funding(&floor.seats[0].slab, 0, None);
+        let other = [price, grid.clone()];
+        let session = &mut floor.exchange.session;
+        refused(session, &other, &[], RouterError::NotAlone);
         let twice = [grid.clone(), grid];
         refused(
             &mut floor.exchange.session,
