@@ -30,6 +30,7 @@ use flagstone_sdk::units::Slot;
 use flagstone_sdk::{address, router, slab};
 use solana_address::Address;
 use solana_instruction::Instruction;
+use std::collections::BTreeMap;
 
 /// Records that one sweep over expired orders or holds looks at.
 const SWEEP_RECORDS: u32 = 128;
@@ -121,7 +122,8 @@ struct Look<'a> {
     slab: &'a Snapshot,
     ledger: SlabLedger,
     slot: Slot,
-    /// Open accounts with their escrows.
+    /// Open accounts with their escrows; another one comes first in every slot,
+    /// so that nobody's business keeps the keeper from that of others.
     accounts: Vec<(u32, SlabAccount, Escrow)>,
 }
 
@@ -155,11 +157,17 @@ impl Cranks {
             let bound = account.is_bound(index, &account.escrow, &escrow);
             bound.then_some((index, *account, escrow))
         });
+        let slot = Slot::from_clock(chain.slot());
+        let mut accounts: Vec<_> = accounts.collect();
+        if accounts.len() > SENDS_MAX {
+            let first = slot.0 as usize % accounts.len();
+            accounts.rotate_left(first);
+        }
         let look = Look {
             slab: &slab,
             ledger,
-            slot: Slot::from_clock(chain.slot()),
-            accounts: accounts.collect(),
+            slot,
+            accounts,
         };
         self.instruments(chain, &look, &mut due);
         self.expired(&look, &mut due);
@@ -317,10 +325,14 @@ impl Cranks {
 
     /// Records of commits that the Router has booked.
     fn freed(&self, look: &Look<'_>, due: &mut Vec<(Crank, Instruction)>) {
+        let accounts: BTreeMap<u32, (&SlabAccount, &Escrow)> = look
+            .accounts
+            .iter()
+            .map(|(at, account, escrow)| (*at, (account, escrow)))
+            .collect();
         let holds = (1..=look.used(PoolId::Reservations)).filter_map(|index| {
             let hold: &Reservation = item_at(look.slab.bytes(), PoolId::Reservations, index)?;
-            let owner = u32::from(hold.account);
-            let (_, account, escrow) = look.accounts.iter().find(|(at, ..)| *at == owner)?;
+            let (account, escrow) = accounts.get(&u32::from(hold.account))?;
             let live = |cap: usize| {
                 let cap = &escrow.caps[cap];
                 cap.state == cap_state::LIVE

@@ -6,6 +6,7 @@ use super::registry::Metrics;
 use flagstone_sdk::address;
 use flagstone_sdk::engine::SlabError;
 use flagstone_sdk::events::{self, Record, Told};
+use flagstone_sdk::index_engine::chain::EventHead;
 use flagstone_sdk::interface::Key;
 use flagstone_sdk::interface::event::router::Booked;
 use flagstone_sdk::interface::event::{Event, Held, RouterEvent, Traded, cancel_reason, outcome};
@@ -17,23 +18,30 @@ use std::collections::BTreeSet;
 /// Label of what a line does not tell.
 const UNKNOWN: &str = "unknown";
 
+/// Label of slabs that are not those asked for.
+const OTHER: &str = "other";
+
 /// Counts transactions.
 pub(crate) struct Collector {
     metrics: Metrics,
     books: Books,
     seen: BTreeSet<String>,
+    /// Slabs with a label of their own; all of them when it is empty.
+    known: Vec<String>,
 }
 
 impl Collector {
-    /// Nothing counted yet.
+    /// Nothing counted yet. Anybody may create slabs: those that are not among
+    /// `known` share a label, unless there are none.
     ///
     /// # Errors
     /// As [`Metrics::new`].
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new(known: &[Address]) -> anyhow::Result<Self> {
         Ok(Self {
             metrics: Metrics::new()?,
             books: Books::default(),
             seen: BTreeSet::new(),
+            known: known.iter().map(Address::to_string).collect(),
         })
     }
 
@@ -69,8 +77,12 @@ impl Collector {
                     self.slab(&slab, &event, line.slot);
                 }
                 Told::Router(event) => self.router(&event),
-                Told::Index(_) => {
-                    let labels = ["index_vault", "IndexEvent"];
+                Told::Index(event) => {
+                    let head = event.get(..size_of::<EventHead>());
+                    let tag = head.map_or(0, |head| {
+                        bytemuck::pod_read_unaligned::<EventHead>(head).tag
+                    });
+                    let labels = ["index_vault", &format!("Tag{tag}")];
                     count(&self.metrics.events, &labels, 1);
                 }
             }
@@ -100,6 +112,8 @@ impl Collector {
     }
 
     fn slab(&mut self, slab: &str, event: &Event, slot: u64) {
+        let known = self.known.is_empty() || self.known.iter().any(|one| one == slab);
+        let slab = if known { slab } else { OTHER };
         let metrics = &self.metrics;
         count(&metrics.events, &["slab", event.name()], 1);
         match *event {
@@ -148,7 +162,7 @@ impl Collector {
             Event::RootRefused(_) => count(&metrics.roots, &[slab, "refused"], 1),
             _ => {}
         }
-        if slab != UNKNOWN {
+        if ![UNKNOWN, OTHER].contains(&slab) {
             self.books.apply(slab, event);
         }
     }

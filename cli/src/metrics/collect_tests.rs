@@ -84,7 +84,7 @@ fn account(seq: u64) -> impl Pod {
 }
 
 fn counted(lines: &[Line]) -> String {
-    let mut collector = Collector::new().expect("names are unique");
+    let mut collector = Collector::new(&[]).expect("names are unique");
     lines.iter().for_each(|line| collector.transaction(line));
     text(&collector.finish()).expect("a text")
 }
@@ -265,7 +265,7 @@ fn lost_logs_are_told_and_json_says_the_same_as_text() {
         .expect("logs")
         .push("Log truncated".to_string());
     let gone = Line::default();
-    let mut collector = Collector::new().expect("names are unique");
+    let mut collector = Collector::new(&[]).expect("names are unique");
     [cut, gone]
         .iter()
         .for_each(|line| collector.transaction(line));
@@ -286,6 +286,34 @@ fn lost_logs_are_told_and_json_says_the_same_as_text() {
         .count();
     assert_eq!(object.as_object().map(Map::len), Some(families));
     assert_eq!(object["flagstone_logs_cut_total"]["type"], "counter");
+}
+
+#[test]
+fn slabs_that_nobody_asked_for_share_a_label_and_have_no_book() {
+    let first = line(
+        address::SLAB,
+        &[bytes_of(&initialized()), bytes_of(&instrument(2))],
+    );
+    let mut other = first.clone();
+    other.instructions[0].1 = Some(address::TOKEN.to_string());
+    let known = [Address::from_str_const(BOOK)];
+    let mut collector = Collector::new(&known).expect("names are unique");
+    let mut order_there = line(address::SLAB, &[bytes_of(&order(9, 0, 5, 5))]);
+    order_there.instructions = other.instructions.clone();
+    [first, other, order_there]
+        .iter()
+        .for_each(|line| collector.transaction(line));
+    let told = text(&collector.finish()).expect("a text");
+    let labels = r#"instrument="0",side="bid",slab="other""#;
+    has(
+        &told,
+        &format!("flagstone_orders_placed_total{{{labels}}} 1"),
+    );
+    has(
+        &told,
+        &format!(r#"flagstone_mark_ticks{{instrument="0",slab="{BOOK}"}} 100"#),
+    );
+    assert!(!told.contains(&address::TOKEN.to_string()), "{told}");
 }
 
 #[test]

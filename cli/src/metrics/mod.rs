@@ -27,6 +27,7 @@ use prometheus::TextEncoder;
 use prometheus::proto::{MetricFamily, MetricType};
 use registry::Metrics;
 use serde_json::{Map, Value, json};
+use solana_address::Address;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
@@ -45,6 +46,9 @@ pub(crate) struct Args {
     /// Print one JSON object instead of Prometheus' text format
     #[arg(long)]
     json: bool,
+    /// Count this slab apart and all others together; may be repeated [default: each slab apart]
+    #[arg(long = "slab", value_name = "ADDRESS")]
+    slabs: Vec<Address>,
     /// Folder of the built programs, for --demo
     #[arg(long, value_name = "DIR", default_value = "target/deploy")]
     programs: PathBuf,
@@ -55,7 +59,7 @@ pub(crate) struct Args {
 /// # Errors
 /// When the input cannot be read, or the demo's story failed.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let mut collector = Collector::new()?;
+    let mut collector = Collector::new(&args.slabs)?;
     if args.demo {
         let journal = Journal::new();
         let chains = Chains {
