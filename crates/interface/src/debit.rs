@@ -182,4 +182,50 @@ mod tests {
             assert_eq!(bounds.limit(), expected, "{bounds:?}");
         }
     }
+
+    /// At full width: around the ends of the field and around each other.
+    #[test]
+    fn p7_no_bound_gives_way_at_full_width() {
+        let mut state = 7u64;
+        let mut word = || {
+            // SplitMix64.
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut word = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            word ^ (word >> 31)
+        };
+        let (mut allowed, mut refused) = (0, 0);
+        for _ in 0..200_000 {
+            let near = word() >> (word() % 64);
+            let mut amount = || match word() % 6 {
+                0 => near,
+                1 => near.saturating_sub(word() % 3),
+                2 => near.saturating_add(word() % 3),
+                3 => u64::MAX - word() % 3,
+                4 => word() % 3,
+                _ => word(),
+            };
+            let bounds = Bounds {
+                hold: amount(),
+                capability: amount(),
+                balance: amount(),
+                debited_total: amount(),
+                debited_seen: amount(),
+            };
+            let charge = amount();
+            let unbooked = i128::from(bounds.debited_total) - i128::from(bounds.debited_seen);
+            let covered = (i128::from(bounds.balance) - unbooked).max(0);
+            let expected = unbooked >= 0
+                && charge <= bounds.hold
+                && charge <= bounds.capability
+                && i128::from(charge) <= covered;
+            let within = bounds.limit().is_some_and(|limit| charge <= limit);
+            assert_eq!(within, expected, "{charge} of {bounds:?}");
+            match within {
+                true => allowed += 1,
+                false => refused += 1,
+            }
+        }
+        assert!(allowed > 10_000 && refused > 10_000, "{allowed} {refused}");
+    }
 }

@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "tests")]
 
 use flagstone_e2e_tests::batch::{self, CPI_ROUTER, batch};
+use flagstone_e2e_tests::govern::{change, config, execute};
 use flagstone_e2e_tests::hostile;
 use flagstone_e2e_tests::market::{CHARGE_MAX, Market, ROUTE};
 use flagstone_e2e_tests::money::audit_money;
@@ -12,7 +13,10 @@ use flagstone_e2e_tests::{QUOTE, ok, programs};
 use flagstone_sdk::embedded::{Failure, Receipt, Seat};
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::router::{Escrow, Portfolio};
+use flagstone_sdk::interface::slab::status;
 use flagstone_sdk::route::Route;
+use flagstone_sdk::router::Change;
+use flagstone_sdk::units::Slot;
 use flagstone_sdk::{address, router, slab};
 use solana_account::Account;
 use solana_address::Address;
@@ -213,4 +217,47 @@ fn x6_no_other_program_signs_for_an_owner_that_is_one() {
     let mut withdraw = router::withdraw(&owner, &mint, &tokens, 1);
     withdraw.accounts[0].pubkey = batch::owner();
     owned.refuse(withdraw, &[], RouterError::WrongOwner);
+}
+
+#[test]
+fn x6_x9_an_administrator_that_is_a_program_governs_by_call() {
+    let mut owned = Owned::open(1);
+    let owner = batch::owner();
+    let admin = owned.market.exchange.admin.insecure_clone();
+    let slab_key = owned.seats[0].slab;
+    let vault = address::vault(&owned.market.exchange.mint);
+    // What a wallet governs it governs itself, not through a program that it signs for.
+    let limit = Change::set_limit(&vault, 1_000 * QUOTE, 1_000);
+    let proposals = config(&owned.market.exchange).proposals_total;
+    let by_wallet = [
+        limit.propose(&admin.pubkey(), proposals + 1),
+        router::attest_slab(&admin.pubkey(), &slab_key),
+        router::take_over(&admin.pubkey()),
+    ];
+    for call in by_wallet {
+        owned.refuse(call, &[&admin], RouterError::CalledByProgram);
+    }
+    let status = slab::set_status(&admin.pubkey(), &slab_key, 0, 0);
+    owned.refuse(status, &[&admin], SlabError::CalledByProgram);
+    // Handed over in two steps, the second one by call.
+    change(&mut owned.market.exchange, &Change::hand_over(&owner));
+    ok(owned.call(&[router::take_over(&owner)]));
+    assert_eq!(config(&owned.market.exchange).admin, owner.to_bytes());
+    let id = config(&owned.market.exchange).proposals_total + 1;
+    let guard = Change::set_guardian(&owner);
+    ok(owned.call(&[limit.propose(&owner, id), guard.propose(&owner, id + 1)]));
+    for (change, id) in [(&limit, id), (&guard, id + 1)] {
+        ok(execute(&mut owned.market.exchange, change, id));
+    }
+    ok(owned.call(&[router::pause(&owner, 5)]));
+    assert!(config(&owned.market.exchange).paused_until > Slot::ZERO);
+    // The old administrator is nobody now.
+    let late = limit.propose(&admin.pubkey(), id + 2);
+    let session = &mut owned.market.exchange.session;
+    refused(session, &[late], &[&admin], RouterError::WrongAdmin);
+    // The slab's authority alike.
+    let hand_over = slab::hand_over(&admin.pubkey(), &slab_key, &owner.to_bytes());
+    ok(session.send(&[hand_over], &[&admin]));
+    let status = slab::set_status(&owner, &slab_key, 0, status::REDUCE_ONLY);
+    ok(owned.call(&[slab::take_over(&owner, &slab_key), status]));
 }

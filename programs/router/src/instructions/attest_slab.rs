@@ -1,4 +1,4 @@
-use crate::access::{fail, require_setup, require_top_level};
+use crate::access::{fail, require_direct, require_setup};
 use crate::log;
 use crate::record::Stored;
 use crate::version;
@@ -29,7 +29,7 @@ pub struct AttestSlab {
 /// the program unchanged, or a proposal accepts the new one (rule X9).
 #[inline(never)]
 pub fn run(ctx: &mut Context<AttestSlab>) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.admin.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_setup(&accounts.config, &accounts.admin)?;
     let registered = key_eq(

@@ -1,6 +1,6 @@
 //! Pausing new risk, for a while (rule X9).
 
-use crate::access::{fail, require_top_level};
+use crate::access::{fail, require_direct};
 use crate::log;
 use crate::nonce::refuse_durable_nonce;
 use crate::record::Stored;
@@ -26,9 +26,9 @@ pub struct Pause {
 }
 
 fn check(accounts: &Pause) -> Result<Slot> {
-    require_top_level()?;
-    refuse_durable_nonce(&accounts.instructions)?;
     let guardian = accounts.guardian.address().as_array();
+    require_direct(guardian)?;
+    refuse_durable_nonce(&accounts.instructions)?;
     if !key_eq(&accounts.config.guardian, guardian) {
         return Err(fail(RouterError::WrongGuardian));
     }

@@ -1,7 +1,7 @@
 //! Proposals: made by the administrator, executed by anyone after their delay,
 //! cancelled by the guardian (rule X9).
 
-use crate::access::{create, fail, require_top_level, store};
+use crate::access::{create, fail, require_direct, require_top_level, store};
 use crate::changes;
 use crate::log;
 use crate::nonce::refuse_durable_nonce;
@@ -42,7 +42,7 @@ pub struct Propose {
 /// Only the hash of the payload is kept, and nothing changes it.
 #[inline(never)]
 pub fn propose(ctx: &mut Context<Propose>, kind: u8, payload_hash: [u8; 32]) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.admin.address().as_array())?;
     let accounts = &mut ctx.accounts;
     refuse_durable_nonce(&accounts.instructions)?;
     if !key_eq(&accounts.config.admin, accounts.admin.address().as_array()) {
@@ -152,7 +152,7 @@ pub struct CancelProposal {
 /// dismissed.
 #[inline(never)]
 pub fn cancel(ctx: &mut Context<CancelProposal>) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.signer.address().as_array())?;
     let accounts = &mut ctx.accounts;
     refuse_durable_nonce(&accounts.instructions)?;
     let signer = accounts.signer.address().as_array();
@@ -190,7 +190,7 @@ pub struct TakeOver {
 /// The second step of handing over: whoever was named shows that it can sign.
 #[inline(never)]
 pub fn take_over(ctx: &mut Context<TakeOver>) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.admin.address().as_array())?;
     let accounts = &mut ctx.accounts;
     refuse_durable_nonce(&accounts.instructions)?;
     let named = accounts.config.admin_pending;

@@ -1,4 +1,4 @@
-use crate::access::{allocate, derive, fail, require_setup, require_top_level, store};
+use crate::access::{allocate, derive, fail, require_direct, require_setup, store};
 use crate::log;
 use crate::record::Stored;
 use anchor_lang::AccountView;
@@ -74,7 +74,7 @@ fn within_one(ppm: u32) -> bool {
 /// until the delay has passed, no terms of the instrument change.
 #[inline(never)]
 pub fn run(ctx: &mut Context<RegisterInstrument>, args: &RegistryArgs) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.admin.address().as_array())?;
     let now = Slot::from_clock(Clock::get()?.slot);
     let accounts = &mut ctx.accounts;
     require_setup(&accounts.config, &accounts.admin)?;

@@ -1,4 +1,4 @@
-use crate::access::{create, fail, require_setup, require_top_level, store};
+use crate::access::{create, fail, require_direct, require_setup, store};
 use crate::log;
 use crate::record::Stored;
 use crate::version;
@@ -41,7 +41,7 @@ pub struct RegisterSlab {
 /// a proposal (rule X9).
 #[inline(never)]
 pub fn run(ctx: &mut Context<RegisterSlab>) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.admin.address().as_array())?;
     let accounts = &mut ctx.accounts;
     require_setup(&accounts.config, &accounts.admin)?;
     NewSlab {

@@ -1,4 +1,4 @@
-use crate::access::{fail, read_slab, require_top_level};
+use crate::access::{fail, read_slab, require_direct};
 use crate::instructions::withdraw::count_outflow;
 use crate::log;
 use crate::record::Stored;
@@ -48,7 +48,7 @@ pub struct WithdrawFees {
 /// no more.
 #[inline(never)]
 pub fn run(ctx: &mut Context<WithdrawFees>, amount_atoms: u64) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.signer.address().as_array())?;
     let accounts = &mut ctx.accounts;
     let ours = key_eq(&accounts.ledger.slab, &accounts.entry.slab)
         && key_eq(&accounts.ledger.mint, &accounts.vault.mint);

@@ -1,4 +1,4 @@
-use crate::access::{SlabAccount, fail, require_top_level};
+use crate::access::{SlabAccount, fail, require_direct};
 use anchor_lang::prelude::*;
 use flagstone_slab_engine::Slab;
 
@@ -12,10 +12,10 @@ pub struct Administer {
     pub authority: Signer,
 }
 
-/// Opens the slab for its authority: top level, and signed by it.
+/// Opens the slab for its authority, which has signed, and not for another program.
 #[inline(always)]
 pub fn open_for<'a>(slab: &'a mut SlabAccount, authority: &Signer) -> Result<Slab<'a>> {
-    require_top_level()?;
+    require_direct(authority.address().as_array())?;
     let slab = slab.open()?;
     slab.require_authority(authority.address().as_array())
         .map_err(fail)?;
