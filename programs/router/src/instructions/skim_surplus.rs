@@ -1,4 +1,4 @@
-use crate::access::{fail, require_active, require_top_level};
+use crate::access::{fail, require_active, require_direct};
 use crate::log;
 use crate::record::Stored;
 use crate::token;
@@ -32,7 +32,7 @@ pub struct SkimSurplus {
 /// No token moves. Nobody chooses the amount, and nobody can take it out again.
 #[inline(never)]
 pub fn run(ctx: &mut Context<SkimSurplus>) -> Result<()> {
-    require_top_level()?;
+    require_direct(ctx.accounts.admin.address().as_array())?;
     let accounts = &mut ctx.accounts;
     let (config, vault) = (&accounts.config, &accounts.vault);
     if !key_eq(&config.admin, accounts.admin.address().as_array()) {
