@@ -27,7 +27,7 @@ fn wish(units: u64) -> Wish {
 }
 
 #[test]
-fn two_orders_two_batches_and_every_atom_accounted_for() {
+fn ix6_ix7_two_orders_two_batches_and_every_atom_accounted_for() {
     let mut office = Office::open(10, 3);
     let (anna, ben) = (office.join(2_000 * QUOTE), office.join(2_000 * QUOTE));
     office.deposit(anna, 1, 700 * QUOTE);

@@ -93,7 +93,7 @@ fn probe(office: &mut Office, intent: &Intent, batch: &Batch, stranger: &Keypair
 }
 
 #[test]
-fn every_action_in_every_state_by_every_signer() {
+fn ix1_ix10_every_action_in_every_state_by_every_signer() {
     let mut office = Office::open(10, 3);
     let stranger = office.fair.exchange.session.new_wallet();
     let anna = office.join(1_000 * QUOTE);
@@ -187,7 +187,7 @@ fn changes(batch: &Batch, intent: &Intent, who: &Address) -> Vec<(Role, u8, Inst
 }
 
 #[test]
-fn every_change_of_a_batch_in_every_state_by_every_signer() {
+fn ix1_ix10_every_change_of_a_batch_in_every_state_by_every_signer() {
     let mut office = Office::open(10, 3);
     let stranger = office.fair.exchange.session.new_wallet();
     let anna = office.join(1_000 * QUOTE);
