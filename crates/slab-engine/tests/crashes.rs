@@ -32,6 +32,7 @@ struct Seen {
     wiped: u32,
     waiting: u32,
     released: u32,
+    shifted: u32,
 }
 
 struct Story {
@@ -86,6 +87,7 @@ impl Story {
             11 => self.end_hold(),
             12..15 => self.liquidate(),
             15 | 16 => self.deleverage(),
+            17 if self.rng.below(4) == 0 => self.shift(),
             17 => self.deposit_or_release(),
             18 => self.pay_debt(),
             _ => self.silence(),
@@ -287,6 +289,31 @@ impl Story {
         }
     }
 
+    /// Margin for another slab leaves, as much as may and is wanted there.
+    fn shift(&mut self) {
+        let account = self.account();
+        let wanted = 1 + self.rng.below(400_000);
+        let mut papers = self.exchange.shift_papers(account, wanted, wanted);
+        self.nonce += 1;
+        papers.ticket.nonce = self.nonce;
+        papers.portfolio.shift_nonce = self.nonce;
+        let before = self.exchange.cash(account);
+        let deficit = self.exchange.deficit();
+        let Ok(done) = self.exchange.release_shift(&papers) else {
+            return;
+        };
+        assert_eq!(deficit, 0, "money left while a deficit stood");
+        assert!(done.amount_atoms <= wanted, "more than was wanted");
+        // A haircut that the account had not seen may cut it as well.
+        assert!(done.cash_atoms <= before - done.amount_atoms as i64);
+        let (equity, initial, _) = self.exchange.health(account);
+        assert!(equity >= initial as i64, "below initial margin");
+        let again = self.exchange.release_shift(&papers);
+        assert_eq!(again, Err(SlabError::BadShift), "twice");
+        self.seen.shifted += 1;
+        self.exchange.pay_released(account);
+    }
+
     /// The Router books dues and covers what it can; then profits pay.
     fn pay_debt(&mut self) {
         let due = self.exchange.slab().header.insurance_due_total.get();
@@ -364,7 +391,7 @@ impl Story {
 }
 
 #[test]
-fn t9_lq5_x7_random_crash_stories_conserve_every_atom() {
+fn t9_lq4_lq5_x7_random_crash_stories_conserve_every_atom() {
     let mut total = Seen::default();
     for seed in 0..900 {
         let mut story = Story::new(seed);
@@ -383,6 +410,7 @@ fn t9_lq5_x7_random_crash_stories_conserve_every_atom() {
         total.wiped += seen.wiped;
         total.waiting += seen.waiting;
         total.released += seen.released;
+        total.shifted += seen.shifted;
     }
     let seen = [
         total.liquidated,
@@ -396,6 +424,7 @@ fn t9_lq5_x7_random_crash_stories_conserve_every_atom() {
         total.wiped,
         total.waiting,
         total.released,
+        total.shifted,
     ];
     assert!(seen.iter().all(|count| *count >= 5), "{total:?}");
 }

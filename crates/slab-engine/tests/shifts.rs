@@ -3,87 +3,15 @@
 
 mod common;
 
-use bytemuck::Zeroable;
-use common::crash::SLAB;
+use common::shift::ShiftPapers;
 use common::{Exchange, Outcome, key_of, params};
-use flagstone_interface::Key;
-use flagstone_interface::router::{Escrow, Portfolio, ShiftTicket, portfolio_status};
+use flagstone_interface::router::portfolio_status;
 use flagstone_slab_engine::SlabError;
-use flagstone_slab_engine::shifts::{Shift, Shifted};
+use flagstone_slab_engine::shifts::Shifted;
 use flagstone_units::{Side, Slot};
 
-/// Address of the portfolio, and of the escrow that lacks margin.
-const PORTFOLIO: Key = [3; 32];
-const TARGET: Key = [4; 32];
-
-/// The Router's records around one shift.
-#[derive(Clone, Copy)]
-struct Papers {
-    slab: Key,
-    ticket: ShiftTicket,
-    portfolio: Portfolio,
-    portfolio_key: Key,
-    escrow_key: Key,
-    escrow: Escrow,
-    target: Escrow,
-    target_key: Key,
-}
-
-/// A ticket for an account: its target lacks `wanted` atoms, and its owner
-/// consents to as much.
-fn papers(exchange: &mut Exchange, account: u32, amount: u64, wanted: u64) -> Papers {
-    let slot = exchange.slot;
-    let generation = exchange.slab().accounts[account].generation;
-    Papers {
-        slab: SLAB,
-        ticket: ShiftTicket {
-            slab: SLAB,
-            escrow: key_of(9, account),
-            target: TARGET,
-            portfolio: PORTFOLIO,
-            account,
-            generation,
-            episode: 4,
-            nonce: 7,
-            issued_slot: Slot(slot),
-            expiry_slot: Slot(slot + 25),
-            amount_max_atoms: amount,
-            enough_total_atoms: 1_000 + wanted,
-            ..ShiftTicket::zeroed()
-        },
-        portfolio: Portfolio {
-            status: portfolio_status::LIQUIDATING,
-            episode: 4,
-            ticket_nonce: 7,
-            shift_nonce: 7,
-            ..Portfolio::zeroed()
-        },
-        portfolio_key: PORTFOLIO,
-        escrow_key: key_of(9, account),
-        escrow: exchange.escrows[account as usize - 1],
-        target: Escrow {
-            frozen: 1,
-            deposited_total_atoms: 1_000,
-            liability_max_atoms: wanted,
-            ..Escrow::zeroed()
-        },
-        target_key: TARGET,
-    }
-}
-
-fn release(exchange: &mut Exchange, papers: &Papers) -> Outcome<Shifted> {
-    let slot = Slot(exchange.slot);
-    let shift = Shift {
-        slab: &papers.slab,
-        ticket: &papers.ticket,
-        portfolio_key: &papers.portfolio_key,
-        portfolio: &papers.portfolio,
-        escrow_key: &papers.escrow_key,
-        escrow: &papers.escrow,
-        target_key: &papers.target_key,
-        target: &papers.target,
-    };
-    let done = exchange.run(|slab| slab.release_shift(&shift, slot));
+fn release(exchange: &mut Exchange, papers: &ShiftPapers) -> Outcome<Shifted> {
+    let done = exchange.release_shift(papers);
     exchange.audit();
     exchange.audit_router();
     done
@@ -100,7 +28,7 @@ fn opened() -> Exchange {
 #[test]
 fn lq4_a_shift_ticket_counts_once() {
     let mut exchange = opened();
-    let papers = papers(&mut exchange, 2, 4_000, 9_000);
+    let papers = exchange.shift_papers(2, 4_000, 9_000);
     let done = release(&mut exchange, &papers).unwrap();
     assert_eq!((done.amount_atoms, done.cash_atoms), (4_000, 6_000));
     assert_eq!(exchange.cash(2), 6_000);
@@ -122,8 +50,8 @@ fn lq4_a_shift_ticket_counts_once() {
 #[test]
 fn lq4_a_shift_ticket_is_for_one_account_and_one_pair_of_escrows() {
     let mut exchange = opened();
-    let good = papers(&mut exchange, 2, 4_000, 9_000);
-    let spoil: [fn(&mut Papers); 9] = [
+    let good = exchange.shift_papers(2, 4_000, 9_000);
+    let spoil: [fn(&mut ShiftPapers); 9] = [
         |it| it.slab = [6; 32],
         |it| it.ticket.slab = [6; 32],
         |it| it.portfolio_key = [6; 32],
@@ -152,8 +80,8 @@ fn lq4_a_shift_ticket_is_for_one_account_and_one_pair_of_escrows() {
 #[test]
 fn lq4_a_shift_ticket_is_void_once_what_it_was_issued_for_is_over() {
     let mut exchange = opened();
-    let good = papers(&mut exchange, 2, 4_000, 9_000);
-    let spoil: [fn(&mut Papers); 10] = [
+    let good = exchange.shift_papers(2, 4_000, 9_000);
+    let spoil: [fn(&mut ShiftPapers); 10] = [
         |it| it.portfolio.status = portfolio_status::OPEN,
         |it| it.portfolio.episode += 1,
         // Booked, or another one was issued.
@@ -181,9 +109,9 @@ fn lq4_a_shift_ticket_is_void_once_what_it_was_issued_for_is_over() {
 
 #[test]
 fn lq4_money_that_arrives_meanwhile_leaves_less_to_shift() {
-    let amount = |change: fn(&mut Papers)| {
+    let amount = |change: fn(&mut ShiftPapers)| {
         let mut exchange = opened();
-        let mut papers = papers(&mut exchange, 2, 4_000, 9_000);
+        let mut papers = exchange.shift_papers(2, 4_000, 9_000);
         change(&mut papers);
         release(&mut exchange, &papers).map(|done| done.amount_atoms)
     };
@@ -209,7 +137,7 @@ fn lq4_t2_a_shift_leaves_initial_margin_and_profit_that_is_young() {
     // Long 50 at 1,000: 5,000 of initial margin stay.
     exchange.post(1, Side::Ask, 1_000, 50).unwrap();
     assert_eq!(exchange.ioc(2, Side::Bid, 1_000, 50), Ok(50));
-    let all = papers(&mut exchange, 2, u64::MAX, u64::MAX - 1_000);
+    let all = exchange.shift_papers(2, u64::MAX, u64::MAX - 1_000);
     let done = release(&mut exchange, &all).unwrap();
     assert_eq!(done.amount_atoms, 5_000);
     let (equity, initial, _) = exchange.health(2);
@@ -235,26 +163,15 @@ fn lq4_t2_a_shift_leaves_initial_margin_and_profit_that_is_young() {
 fn lq4_t2_nothing_is_shifted_out_of_a_slab_with_a_deficit() {
     let mut exchange = opened();
     exchange.slab().header.deficit_atoms = 1;
-    let papers = papers(&mut exchange, 2, 4_000, 9_000);
-    let slot = Slot(exchange.slot);
-    let shift = Shift {
-        slab: &papers.slab,
-        ticket: &papers.ticket,
-        portfolio_key: &papers.portfolio_key,
-        portfolio: &papers.portfolio,
-        escrow_key: &papers.escrow_key,
-        escrow: &papers.escrow,
-        target_key: &papers.target_key,
-        target: &papers.target,
-    };
-    let refused = exchange.run(|slab| slab.release_shift(&shift, slot));
+    let papers = exchange.shift_papers(2, 4_000, 9_000);
+    let refused = exchange.release_shift(&papers);
     assert_eq!(refused, Err(SlabError::ReleaseTooLarge));
 }
 
 #[test]
 fn lq4_t6_the_opening_deposit_stays_unless_everything_leaves() {
     let shifted = |exchange: &mut Exchange, amount| {
-        let papers = papers(exchange, 2, amount, 1 << 40);
+        let papers = exchange.shift_papers(2, amount, 1 << 40);
         release(exchange, &papers).map(|done| done.amount_atoms)
     };
     let mut exchange = opened();
@@ -279,7 +196,7 @@ fn lq2_lq4_tickets_of_both_kinds_share_one_row_of_numbers() {
     let mut exchange = opened();
     exchange.slab().accounts[2].ticket_nonce = 5;
     exchange.slab().accounts[2].ticket_lots_used = 40;
-    let papers = papers(&mut exchange, 2, 4_000, 9_000);
+    let papers = exchange.shift_papers(2, 4_000, 9_000);
     release(&mut exchange, &papers).unwrap();
     let account = exchange.slab().accounts[2];
     assert_eq!((account.ticket_nonce, account.ticket_lots_used), (7, 0));

@@ -15,6 +15,7 @@ pub mod oracle;
 pub mod registry;
 pub mod roots;
 pub mod router;
+pub mod shift;
 
 use bytemuck::Zeroable;
 use flagstone_interface::Key;
