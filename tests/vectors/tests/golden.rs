@@ -33,17 +33,13 @@ fn k6_golden_vectors_pass_to_the_unit() {
     let report = check(&file).expect("cases");
     println!("{report}");
     assert_eq!(report.failed, []);
-    assert!(report.passed >= 75, "{report}");
+    assert!(report.passed >= 85, "{report}");
     assert_eq!(
         report.superseded.len(),
-        flagstone_vectors::machine::SUPERSEDED.len()
+        flagstone_vectors::machine::SUPERSEDED.len() + 3,
+        "strict programs, and payments that free what they do not spend"
     );
-    let here = |kind: &str| !["collateral", "lots", "inventory", "index_order"].contains(&kind);
-    let kinds = file["cases"].as_array().expect("cases").iter();
-    let elsewhere = kinds
-        .filter(|case| !here(case["kind"].as_str().unwrap_or("")))
-        .count();
-    assert_eq!(report.skipped.len(), elsewhere);
+    assert_eq!(report.skipped, [], "every case of this file runs");
 }
 
 /// Adds a unit of the last decimal to a number, or changes a word.
@@ -91,7 +87,7 @@ fn every_spoiled_call_fails() {
             spoiled_calls += 1;
         }
     }
-    assert!(spoiled_calls >= 75, "{spoiled_calls}");
+    assert!(spoiled_calls >= 85, "{spoiled_calls}");
 }
 
 #[test]
