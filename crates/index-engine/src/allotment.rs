@@ -239,6 +239,33 @@ impl<'a> Allotment<'a> {
         })
     }
 
+    /// Capacities and fraction sums, in the index's order.
+    pub fn capacities(&self) -> &[Capacity] {
+        self.capacities
+    }
+
+    /// The members that joined.
+    pub fn members(&self) -> &[ShareMember] {
+        &self.members[..(self.head.members as usize).min(self.members.len())]
+    }
+
+    /// The shares of a member, in the index's order; empty when there is none.
+    pub fn cells(&self, member: usize) -> &[ShareCell] {
+        let width = self.capacities.len();
+        let cells = self.cells.get(member * width..(member + 1) * width);
+        cells.unwrap_or(&[])
+    }
+
+    /// Takes over what a member drew, for an audit.
+    pub(crate) fn copy_taken(&mut self, from: &Allotment, member: usize) {
+        let first = member * self.capacities.len();
+        for (at, cell) in from.cells(member).iter().enumerate() {
+            if let Some(place) = self.cells.get_mut(first + at) {
+                place.taken = cell.taken;
+            }
+        }
+    }
+
     /// Adds a pending order with its fraction of every asset, and binds it.
     ///
     /// # Errors

@@ -3,18 +3,29 @@
 //! Two steps. [`verify`] holds a stream's events against the [`Chain`] in the
 //! account: each event must carry the number and the hash that follow from the
 //! one before, and the last must be the one the account names. The replays
-//! ([`order`], [`collateral`], [`inventory`]) then run every event's inputs
-//! through the engine from nothing: each event must come out byte for byte as
-//! it was recorded, signed by who held the role then, and the account that
-//! results must be the account there is. [`links`] checks that what an order
-//! says happened in another record is in that record's stream.
+//! ([`desk`], [`order`], [`collateral`], [`inventory`], [`batch`], [`carry`],
+//! [`pending`], [`allotment`]) then run every event's inputs through the engine
+//! from nothing: each event must come out byte for byte as it was recorded,
+//! signed by who held the role then, and the account that results must be the
+//! account there is. A market's and an index's vectors are only hashed in their
+//! events; [`market`] and [`index`] hold what can be known against the account.
+//! [`links`] checks that what an order says happened in another record is in
+//! that record's stream.
 //!
 //! Works without allocation; `flagstone index audit` feeds it from the logs.
 
+mod allotment;
+mod batch;
+mod heads;
 mod links;
+mod pending;
 mod replay;
 
+pub use allotment::allotment;
+pub use batch::{Origin, batch, carry};
+pub use heads::{desk, index, market};
 pub use links::{Counterpart, links};
+pub use pending::{Traded, pending};
 pub use replay::{collateral, inventory, order};
 
 use crate::chain::{Chain, DOMAIN, EventHead, Sha256};

@@ -278,7 +278,8 @@ pub struct BatchMoved {
     pub quantity: Quantity,
     /// Price of the action.
     pub price: Price,
-    /// Hash of the list given or taken: assets, cells or lots.
+    /// Hash of the list given or taken: assets, cells or lots; of number,
+    /// market sequence and size when it is created.
     pub list_hash: [u8; 32],
 }
 assert_layout!(BatchMoved, 136);

@@ -200,6 +200,54 @@ impl<'a> Carry<'a> {
         Ok(retired)
     }
 
+    /// Takes a recorded move again, without the batch; for an audit.
+    pub(crate) fn again(
+        &mut self,
+        moved: &BatchMoved,
+        lot: &BatchLot,
+        party: &Party,
+        journal: &mut Journal,
+    ) -> Result<()> {
+        match BatchEvent::from_code(moved.kind)? {
+            BatchEvent::Drawn => {
+                party.must_be(Role::BatchManager, &self.head.desk)?;
+                let (mut before, mut index) = (0, self.head.list.first);
+                while self.pool().at(index)?.fill != lot.fill {
+                    (before, index) = (index, self.pool().after(index)?);
+                }
+                let held = BatchLot {
+                    next: 0,
+                    ..*self.pool().at(index)?
+                };
+                if held != *lot {
+                    return Err(IndexError::NoLot);
+                }
+                self.move_out(before, index, lot.remaining)?;
+            }
+            BatchEvent::Retired => {
+                let mut list = self.head.list;
+                self.pool().append(&mut list, *lot, IndexError::LotsFull)?;
+                self.head.list = list;
+                self.head.balance = self.head.balance.plus(lot.remaining)?;
+            }
+            _ => return Err(IndexError::UnknownCode),
+        }
+        // State and place in the batch are the batch's own.
+        let event = BatchMoved {
+            kind: moved.kind,
+            state: moved.state,
+            position: moved.position,
+            order: moved.order,
+            fill: lot.fill,
+            amount: lot.cost,
+            fee: lot.fee,
+            quantity: lot.remaining,
+            price: lot.price,
+            ..BatchMoved::default()
+        };
+        journal.record(&mut self.head.chain, party, &event)
+    }
+
     fn must_match(&self, batch: &Batch, asset: u32) -> Result<()> {
         let label = batch.assets().get(asset as usize).map(|asset| asset.label);
         if label != Some(self.head.asset) || !key_eq(&batch.head.desk, &self.head.desk) {
@@ -226,18 +274,7 @@ impl<'a> Carry<'a> {
         party: &Party,
         journal: &mut Journal,
     ) -> Result<()> {
-        let event = BatchMoved {
-            kind: kind as u8,
-            state: batch.head.state,
-            position: asset,
-            order: batch.head.chain.stream,
-            fill: lot.fill,
-            amount: lot.cost,
-            fee: lot.fee,
-            quantity: lot.remaining,
-            price: lot.price,
-            ..BatchMoved::default()
-        };
+        let event = transfer(batch, asset, lot, kind);
         journal.record(&mut self.head.chain, party, &event)?;
         journal.record(&mut batch.head.chain, party, &event)
     }
@@ -247,5 +284,21 @@ impl<'a> Carry<'a> {
             head: &mut self.head.lots,
             items: self.lots,
         }
+    }
+}
+
+/// What both streams learn of a lot that changes hands.
+pub(crate) fn transfer(batch: &Batch, asset: u32, lot: &BatchLot, kind: BatchEvent) -> BatchMoved {
+    BatchMoved {
+        kind: kind as u8,
+        state: batch.head.state,
+        position: asset,
+        order: batch.head.chain.stream,
+        fill: lot.fill,
+        amount: lot.cost,
+        fee: lot.fee,
+        quantity: lot.remaining,
+        price: lot.price,
+        ..BatchMoved::default()
     }
 }

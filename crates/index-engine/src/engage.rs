@@ -107,7 +107,16 @@ impl<'a> Batch<'a> {
         head.deadline_slot = Slot(now.0.saturating_add(desk.limits.batch_slots.0));
         head.lots = PoolHead::new(lots)?;
         let mut batch = Self::open(data)?;
-        batch.moved(BatchEvent::Created, BatchMoved::default(), solver, journal)?;
+        // What nothing later tells of: number, data and size.
+        let event = BatchMoved {
+            list_hash: journal.hash(&[
+                &plan.number.to_le_bytes(),
+                &plan.market_sequence.to_le_bytes(),
+                bytemuck::cast_slice(&[assets, members, lots]),
+            ]),
+            ..BatchMoved::default()
+        };
+        batch.moved(BatchEvent::Created, event, solver, journal)?;
         Ok(batch)
     }
 

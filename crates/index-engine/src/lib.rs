@@ -50,6 +50,7 @@ pub mod engage;
 pub mod gates;
 pub mod inventory;
 pub mod invoice;
+mod lots;
 pub mod machine;
 pub mod market;
 pub mod members;

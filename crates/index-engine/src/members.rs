@@ -6,12 +6,11 @@
 //! are limited by its scarcest asset. Since fractions sum to at most one, all
 //! members together never take more than was bought.
 
-use crate::amounts::{
-    Atoms, ONE, Price, Quantity, Tokens, mul_div_ceil, mul_div_floor, ppm_ceil, slice, value_floor,
-};
-use crate::batch::{Batch, BatchEvent, BatchLot, BatchMoved, BatchState, Cell, Standing};
+use crate::amounts::{Atoms, Price, Quantity, Tokens, ppm_ceil, value_floor};
+use crate::batch::{Batch, BatchEvent, BatchLot, BatchMoved, BatchState, Standing};
 use crate::chain::{Event, Journal};
 use crate::inventory::{Fill, Stock};
+use crate::lots::supported;
 use crate::machine::{Action, State};
 use crate::orders::{IndexOrder, Moved, Step};
 use crate::roles::{Limits, Party, Role};
@@ -88,10 +87,28 @@ impl Batch<'_> {
         if !key_eq(&order.desk, &self.head.desk) {
             return Err(IndexError::WrongCounterpart);
         }
+        let event = self.lock(&order.chain.stream, manager, journal)?;
+        let step = Step {
+            amount: event.amount,
+            quantity: event.tokens,
+            link: self.head.chain.sequence,
+            subject: self.head.chain.stream,
+            ..Step::default()
+        };
+        order.apply(Action::Engage, &step, limits, manager, journal)
+    }
+
+    /// The batch's half of [`Batch::engage`], which an audit takes alone.
+    pub(crate) fn lock(
+        &mut self,
+        order: &Key,
+        manager: &Party,
+        journal: &mut Journal,
+    ) -> Result<BatchMoved> {
         if journal.slot() > self.head.deadline_slot {
             return Err(IndexError::TooLate);
         }
-        let (position, member) = self.member(&order.chain.stream)?;
+        let (position, member) = self.member(order)?;
         if member.standing != Standing::Invited as u8 {
             return Err(IndexError::NotAMember);
         }
@@ -104,14 +121,7 @@ impl Batch<'_> {
             ..BatchMoved::default()
         };
         self.moved(BatchEvent::Engaged, event, manager, journal)?;
-        let step = Step {
-            amount: event.amount,
-            quantity: event.tokens,
-            link: self.head.chain.sequence,
-            subject: self.head.chain.stream,
-            ..Step::default()
-        };
-        order.apply(Action::Engage, &step, limits, manager, journal)
+        Ok(event)
     }
 
     /// Books a venue's fill in the inventory of its asset and as a lot of the
@@ -135,7 +145,8 @@ impl Batch<'_> {
     ) -> Result<()> {
         manager.must_be(Role::InventoryManager, &self.head.desk)?;
         self.must_be_in(BatchState::Sent)?;
-        let lot = self.accept_fill(stock, fill, limits, journal)?;
+        self.must_stock(stock, fill.asset)?;
+        let lot = self.accept_fill(fill, limits, journal)?;
         let bought = Fill {
             number: fill.number,
             batch: self.head.number,
@@ -147,6 +158,18 @@ impl Batch<'_> {
             ..Fill::default()
         };
         stock.fill(manager, &bought, journal)?;
+        self.book_fill(fill, lot, manager, journal)
+    }
+
+    /// Appends the lot of a fill and tells of it; the rest of the batch's half
+    /// of [`Batch::report_fill`].
+    pub(crate) fn book_fill(
+        &mut self,
+        fill: &BatchFill,
+        lot: BatchLot,
+        manager: &Party,
+        journal: &mut Journal,
+    ) -> Result<()> {
         self.append_lot(fill.asset, lot)?;
         let event = BatchMoved {
             position: fill.asset,
@@ -160,19 +183,25 @@ impl Batch<'_> {
         self.moved(BatchEvent::Filled, event, manager, journal)
     }
 
+    /// Passes when an inventory is this desk's, and the asset's.
+    fn must_stock(&mut self, stock: &Stock, asset: u32) -> Result<()> {
+        let desk = self.head.desk;
+        let label = self.asset(asset as usize)?.label;
+        if stock.inventory.asset != label || !key_eq(&stock.inventory.desk, &desk) {
+            return Err(IndexError::WrongCounterpart);
+        }
+        Ok(())
+    }
+
     /// Checks a fill against its exchange order and counts it; the lot it makes.
-    fn accept_fill(
+    pub(crate) fn accept_fill(
         &mut self,
-        stock: &Stock,
         fill: &BatchFill,
         limits: &Limits,
         journal: &Journal,
     ) -> Result<BatchLot> {
-        let (desk, batch) = (self.head.desk, self.head.number);
+        let batch = self.head.number;
         let asset = self.asset(fill.asset as usize)?;
-        if stock.inventory.asset != asset.label || !key_eq(&stock.inventory.desk, &desk) {
-            return Err(IndexError::WrongCounterpart);
-        }
         if fill.quantity.is_zero() || fill.price.is_zero() {
             return Err(IndexError::ZeroAmount);
         }
@@ -292,10 +321,28 @@ impl Batch<'_> {
     ) -> Result<Moved> {
         order.check(Action::Fill, manager)?;
         let position = self.engaged_member(order)?;
+        let step = self.take(position, quantity, manager, lines, journal)?;
+        let moved = order.apply(Action::Fill, &step, limits, manager, journal)?;
+        if moved.state == State::FullyMintable {
+            self.dismiss(position);
+        }
+        Ok(moved)
+    }
+
+    /// The batch's half of [`Batch::fill_order`]; what the order's half is given.
+    pub(crate) fn take(
+        &mut self,
+        position: usize,
+        quantity: Tokens,
+        manager: &Party,
+        lines: &mut [Line],
+        journal: &mut Journal,
+    ) -> Result<Step> {
         if quantity == Tokens::ZERO {
             return Err(IndexError::ZeroAmount);
         }
-        if quantity > self.available(&order.chain.stream)? {
+        let order = self.members[position].order;
+        if quantity > self.available(&order)? {
             return Err(IndexError::AboveFill);
         }
         let used = self.take_lots(position, quantity, lines)?;
@@ -315,7 +362,7 @@ impl Batch<'_> {
             kind: BatchEvent::Taken as u8,
             state: self.head.state,
             position: position as u32,
-            order: order.chain.stream,
+            order,
             amount,
             fee,
             tokens: quantity,
@@ -323,19 +370,19 @@ impl Batch<'_> {
             ..BatchMoved::default()
         });
         journal.record_with(&mut self.head.chain, manager, &event, list)?;
-        let step = Step {
+        Ok(Step {
             amount,
             fee,
             quantity,
             link: self.head.chain.sequence,
             subject: list_hash,
             ..Step::default()
-        };
-        let moved = order.apply(Action::Fill, &step, limits, manager, journal)?;
-        if moved.state == State::FullyMintable {
-            self.members[position].standing = Standing::Left as u8;
-        }
-        Ok(moved)
+        })
+    }
+
+    /// A member is full: it needs nothing of this batch any more.
+    pub(crate) fn dismiss(&mut self, position: usize) {
+        self.members[position].standing = Standing::Left as u8;
     }
 
     /// Lets a member's order go, with what it did not use; anyone may, once
@@ -357,20 +404,31 @@ impl Batch<'_> {
         if !late && self.available(&order.chain.stream)? > Tokens::ZERO {
             return Err(IndexError::Incomplete);
         }
-        self.members[position].standing = Standing::Left as u8;
-        let event = BatchMoved {
-            position: position as u32,
-            order: order.chain.stream,
-            amount: order.holdings.engaged,
-            ..BatchMoved::default()
-        };
-        self.moved(BatchEvent::Left, event, &Party::ANYONE, journal)?;
+        let amount = order.holdings.engaged;
+        self.leave(position, amount, journal)?;
         let step = Step {
-            amount: event.amount,
+            amount,
             link: self.head.chain.sequence,
             ..Step::default()
         };
         order.apply(Action::CarryOver, &step, limits, &Party::ANYONE, journal)
+    }
+
+    /// The batch's half of [`Batch::carry_over`].
+    pub(crate) fn leave(
+        &mut self,
+        position: usize,
+        amount: Atoms,
+        journal: &mut Journal,
+    ) -> Result<()> {
+        self.dismiss(position);
+        let event = BatchMoved {
+            position: position as u32,
+            order: self.members[position].order,
+            amount,
+            ..BatchMoved::default()
+        };
+        self.moved(BatchEvent::Left, event, &Party::ANYONE, journal)
     }
 
     /// Whether an order is still locked in this batch.
@@ -389,105 +447,4 @@ impl Batch<'_> {
         }
         Ok(position)
     }
-
-    /// Takes lots for `quantity` more tokens of a member; how many lines it wrote.
-    fn take_lots(
-        &mut self,
-        position: usize,
-        quantity: Tokens,
-        lines: &mut [Line],
-    ) -> Result<usize> {
-        let member = self.members[position];
-        let target = member.filled.plus(quantity)?;
-        let mut used = 0;
-        for at in 0..self.assets().len() {
-            let cell = self.cells(position).get(at).copied();
-            let cell = cell.ok_or(IndexError::OutOfOrder)?;
-            // Cumulative and rounded up: at the last token it is the contribution.
-            let due = needed(&cell, target, member.tokens)?;
-            let mut left = due.minus(cell.taken)?;
-            self.cells[position * self.assets.len() + at].taken = due;
-            self.assets[at].taken = self.assets[at].taken.plus(left)?;
-            while !left.is_zero() {
-                let line = lines.get_mut(used).ok_or(IndexError::ScratchFull)?;
-                *line = self.take_oldest(at, left)?;
-                left = left.minus(line.quantity)?;
-                used += 1;
-            }
-        }
-        Ok(used)
-    }
-
-    /// Takes up to `most` of the oldest lot of an asset.
-    fn take_oldest(&mut self, at: usize, most: Quantity) -> Result<Line> {
-        let mut list = self.assets[at].lots;
-        let index = list.first;
-        let mut pool = self.lot_pool();
-        let lot = pool.at_mut(index).map_err(|_| IndexError::AboveFill)?;
-        let quantity = most.least(lot.remaining);
-        let line = Line {
-            asset: at as u32,
-            padding: 0,
-            fill: lot.fill,
-            quantity,
-            cost: slice(lot.cost, quantity, lot.remaining, lot.original)?,
-            fee: slice(lot.fee, quantity, lot.remaining, lot.original)?,
-        };
-        lot.remaining = lot.remaining.minus(quantity)?;
-        if lot.remaining.is_zero() {
-            pool.remove(&mut list, 0, index)?;
-            self.assets[at].lots = list;
-        }
-        Ok(line)
-    }
-
-    fn append_lot(&mut self, asset: u32, lot: BatchLot) -> Result<()> {
-        let mut list = self.asset(asset as usize)?.lots;
-        self.lot_pool()
-            .append(&mut list, lot, IndexError::LotsFull)?;
-        self.assets[asset as usize].lots = list;
-        Ok(())
-    }
-
-    /// Takes a carried lot in; it cancels as much of the exchange order.
-    pub(crate) fn take_in(&mut self, asset: u32, lot: &BatchLot) -> Result<()> {
-        let target = self.asset(asset as usize)?;
-        target.carried = target.carried.plus(lot.remaining)?;
-        self.append_lot(asset, *lot)
-    }
-
-    /// Gives the oldest lot of an asset out.
-    pub(crate) fn give_out(&mut self, asset: u32) -> Result<Option<BatchLot>> {
-        let mut list = self.asset(asset as usize)?.lots;
-        if list.first == 0 {
-            return Ok(None);
-        }
-        let lot = self.lot_pool().at(list.first).copied()?;
-        let first = list.first;
-        self.lot_pool().remove(&mut list, 0, first)?;
-        self.assets[asset as usize].lots = list;
-        Ok(Some(lot))
-    }
-}
-
-/// Tokens that a position supports for a cell: `floor(min(P F, C) tokens / C)`.
-fn supported(cell: &Cell, position: Quantity, tokens: Tokens) -> Result<Tokens> {
-    let share = mul_div_floor(position.get(), u128::from(cell.fraction.0), u128::from(ONE))?;
-    let available = Quantity::new(share).least(cell.contribution);
-    let most = mul_div_floor(
-        available.get(),
-        u128::from(tokens.0),
-        cell.contribution.get(),
-    )?;
-    Ok(Tokens(most as u64))
-}
-
-/// Quantity of a cell's asset in `filled` of `tokens` tokens, rounded up.
-fn needed(cell: &Cell, filled: Tokens, tokens: Tokens) -> Result<Quantity> {
-    let due = mul_div_ceil(
-        cell.contribution.get(),
-        u128::from(filled.0),
-        u128::from(tokens.0),
-    )?;
-    Ok(Quantity::new(due))
 }

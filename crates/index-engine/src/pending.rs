@@ -266,9 +266,26 @@ impl PendingOrder {
             share.check_weights(index)?;
         }
         self.draw(chunk, allotment, journal.slot())?;
+        let amounts_hash = journal.hash(&[bytemuck::cast_slice(chunk.quantities)]);
+        self.book(
+            [chunk.atoms.0, chunk.tokens.0],
+            amounts_hash,
+            index,
+            journal,
+        )
+    }
+
+    /// Books what a chunk traded, in atoms and tokens, once it may be.
+    pub(crate) fn book(
+        &mut self,
+        [atoms, tokens]: [u64; 2],
+        amounts_hash: [u8; 32],
+        index: &mut IndexState,
+        journal: &mut Journal,
+    ) -> Result<()> {
         let (used, received) = match self.side()? {
-            Side::Bid => (chunk.atoms.0, chunk.tokens.0),
-            Side::Ask => (chunk.tokens.0, chunk.atoms.0),
+            Side::Bid => (atoms, tokens),
+            Side::Ask => (tokens, atoms),
         };
         let overflow = IndexError::AmountOverflow;
         self.remaining = self.remaining.checked_sub(used).ok_or(overflow)?;
@@ -277,13 +294,13 @@ impl PendingOrder {
         self.claimable = self.claimable.checked_add(received).ok_or(overflow)?;
         match self.side()? {
             Side::Bid => {
-                index.minted = index.minted.plus(chunk.tokens)?;
-                index.quote_bought = index.quote_bought.plus(chunk.tokens)?;
+                index.minted = index.minted.plus(Tokens(tokens))?;
+                index.quote_bought = index.quote_bought.plus(Tokens(tokens))?;
             }
             Side::Ask => {
-                index.quote_sold = index.quote_sold.plus(chunk.tokens)?;
-                index.locked = index.locked.minus(chunk.tokens)?;
-                index.burned = index.burned.plus(chunk.tokens)?;
+                index.quote_sold = index.quote_sold.plus(Tokens(tokens))?;
+                index.locked = index.locked.minus(Tokens(tokens))?;
+                index.burned = index.burned.plus(Tokens(tokens))?;
             }
         }
         self.chunks += 1;
@@ -296,7 +313,7 @@ impl PendingOrder {
             amount: used,
             received,
             market_sequence: self.market_sequence,
-            amounts_hash: journal.hash(&[bytemuck::cast_slice(chunk.quantities)]),
+            amounts_hash,
             ..PendingMoved::default()
         };
         self.moved(PendingAction::Chunk, event, &Party::ANYONE, journal)
@@ -400,8 +417,13 @@ impl PendingOrder {
         if used > self.remaining {
             return Err(IndexError::Overspend);
         }
-        let paid = u128::from(chunk.atoms.0) * TOKENS_PER_UNIT;
-        let bound = u128::from(chunk.tokens.0) * u128::from(self.limit_atoms.0);
+        self.check_price(chunk.atoms, chunk.tokens)
+    }
+
+    /// Passes when a chunk is no worse than the order's limit.
+    pub(crate) fn check_price(&self, atoms: Atoms, tokens: Tokens) -> Result<()> {
+        let paid = u128::from(atoms.0) * TOKENS_PER_UNIT;
+        let bound = u128::from(tokens.0) * u128::from(self.limit_atoms.0);
         let fair = match self.side()? {
             Side::Bid => paid <= bound,
             Side::Ask => paid >= bound,

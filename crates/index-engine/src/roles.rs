@@ -193,6 +193,11 @@ impl Party {
         self.key
     }
 
+    /// The desk acted for; zero for owners and anyone.
+    pub(crate) const fn desk(&self) -> Key {
+        self.desk
+    }
+
     /// The owner of a record, who signed.
     ///
     /// # Errors

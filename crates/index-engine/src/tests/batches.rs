@@ -52,13 +52,24 @@ pub(super) fn build(
     asks: &[Ask],
     limits: [Price; 3],
 ) -> Result<()> {
+    build_at(world, key(0xba), account, asks, limits)
+}
+
+/// The same with a stream of its own.
+pub(super) fn build_at(
+    world: &mut World,
+    stream: Key,
+    account: &mut Account,
+    asks: &[Ask],
+    limits: [Price; 3],
+) -> Result<()> {
     let (desk, solver) = (world.desk, world.role(Role::Solver));
     let total = |asset: usize| {
         let needs = asks.iter().map(|ask| ask.needs[asset].get());
         Quantity::new(needs.sum::<u128>().max(1))
     };
     world.run(|journal| {
-        let mut batch = Batch::create(account.data(), &desk, &solver, &plan(key(0xba)), journal)?;
+        let mut batch = Batch::create(account.data(), &desk, &solver, &plan(stream), journal)?;
         let orders: Vec<AssetOrder> = (0..3)
             .map(|asset| AssetOrder {
                 label: 10 + asset as u64,

@@ -12,6 +12,8 @@ mod histories;
 mod inventory;
 mod lifecycle;
 mod pending;
+mod replays;
+mod replays_of_orders;
 mod sharing;
 mod support;
 mod transitions;

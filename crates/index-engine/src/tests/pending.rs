@@ -64,7 +64,7 @@ pub(super) const fn chunk(atoms: u64, tokens: u64) -> Chunk<'static> {
     }
 }
 
-fn book(
+pub(super) fn book(
     world: &mut World,
     order: &mut PendingOrder,
     chunk: &Chunk,
@@ -79,7 +79,7 @@ fn book(
 }
 
 /// Lets the gap pass and the vendor and the keeper do their work.
-fn renew(world: &mut World, (market, index): &mut (MarketState, IndexState)) {
+pub(super) fn renew(world: &mut World, (market, index): &mut (MarketState, IndexState)) {
     world.slot += 2;
     let now = Slot(world.slot);
     market.update(&VENDOR, Feed::Data, now).unwrap();
