@@ -7,6 +7,7 @@
 //! | [`keeper`] | the keepers at work in a market that crashes |
 //! | [`metrics`] | transaction logs become Prometheus metrics |
 //! | [`flow`] | order flow, recorded or generated, and replaying it |
+//! | [`mod@index`] | the index-vault's history, audited |
 //! | [`venue`] | where operations run: the programs in an SVM, or the bare engine |
 //! | [`checks`] | what has to hold at the end of a run |
 //! | [`compute`], [`table`] | compute units out of logs; tables and numbers |
@@ -16,6 +17,7 @@ mod checks;
 mod compute;
 mod demo;
 mod flow;
+mod index;
 mod keeper;
 mod layout;
 mod metrics;
@@ -46,6 +48,9 @@ enum Command {
     Keeper(keeper::Args),
     /// Turn transaction logs into Prometheus metrics
     Metrics(metrics::Args),
+    /// Look into markets, indices and their orders
+    #[command(subcommand)]
+    Index(index::Command),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Keeper(args) => keeper::run(&args),
         Command::Metrics(args) => metrics::run(&args),
+        Command::Index(command) => index::run(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

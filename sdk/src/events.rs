@@ -229,6 +229,11 @@ pub fn index_invoices(logs: &[String]) -> Vec<Invoice> {
     ours.filter_map(invoice).collect()
 }
 
+/// The hash function of the index-vault's chains.
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    solana_sha256_hasher::hashv(parts).to_bytes()
+}
+
 /// Bytes of a record: several pieces are read as one.
 fn bytes(text: &str) -> Vec<u8> {
     let pieces = text.split_ascii_whitespace();

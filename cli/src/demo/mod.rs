@@ -7,9 +7,11 @@
 //! | [`tables`] | compute units and balances |
 //! | [`route`] | part two: one order over two slabs |
 //! | [`crash`] | part three: a crash, and the keeper's liquidation |
+//! | [`index`] | another story: a market, an index over it, and its orders |
 
 mod chapters;
 mod crash;
+mod index;
 mod route;
 mod story;
 mod tables;
@@ -26,9 +28,24 @@ use std::path::PathBuf;
 /// Instructions per transaction of the demo's flow.
 const BATCH: usize = 8;
 
+/// Stories that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Tale {
+    /// Slabs, routed orders, a crash, and order flow
+    Exchange,
+    /// A market of assets, an index over it, and index orders
+    Index,
+}
+
 /// Arguments of `flagstone demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Story to tell
+    #[arg(long, value_enum, default_value_t = Tale::Exchange)]
+    story: Tale,
+    /// Folder to write transaction logs and accounts to, for `flagstone index audit`; index story only
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     /// Databento market-by-order file for the flow, .dbn or .dbn.zst [default: a generated flow]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
@@ -45,6 +62,14 @@ pub(crate) struct Args {
 /// When something cannot be read or started, a transaction fails that should
 /// not, or a check does not hold.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.story == Tale::Index {
+        let record = args.record.as_deref();
+        let holds = index::tell(&args.options.programs, args.options.seed, record)?;
+        ensure!(holds, "a check does not hold");
+        tell!("\nEverything holds.");
+        return Ok(());
+    }
+    ensure!(args.record.is_none(), "--record goes with --story index");
     let events = args.options.events.unwrap_or(GENERATED_EVENTS);
     // Read before the story starts, so that a wrong path is told at once.
     let feed = replay::feed(args.data.as_deref(), &args.options, events)?;

@@ -293,6 +293,21 @@ impl Exchange {
         Ok(key)
     }
 
+    /// An empty token account of any mint.
+    ///
+    /// # Errors
+    /// The failed transaction.
+    pub fn open_tokens(&mut self, owner: &Address, mint: &Address) -> Outcome<Address> {
+        let account = Keypair::new();
+        let key = account.pubkey();
+        let space = <TokenAccount as solana_program_pack::Pack>::LEN;
+        let create = create_account(&self.session, &key, space);
+        let initialize = token::initialize_account3(&address::TOKEN, &key, mint, owner);
+        self.session
+            .send_large(&[create, built(initialize)], &[&account])?;
+        Ok(key)
+    }
+
     /// Deposits tokens into the member's portfolio.
     ///
     /// # Errors
