@@ -58,6 +58,11 @@ pub(crate) fn layout(rest: &Rest) -> Result<()> {
     run_package("flagstone-cli", "layout", rest)
 }
 
+/// Looks into a recording of the index-vault; needs no programs.
+pub(crate) fn index(rest: &Rest) -> Result<()> {
+    run_package("flagstone-cli", "index", rest)
+}
+
 /// Runs files of golden vectors; needs no programs.
 pub(crate) fn vectors(rest: &Rest) -> Result<()> {
     let mut arguments = vec!["run", "--quiet", "--package", "flagstone-vectors", "--"];

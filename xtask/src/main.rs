@@ -29,7 +29,9 @@ enum Task {
     Bench(chores::Rest),
     /// Print where every byte of a slab goes
     Layout(chores::Rest),
-    /// Run files of golden vectors on the kernels and count what passes
+    /// Look into a recording of the index-vault: `audit` replays its histories
+    Index(chores::Rest),
+    /// Run files of golden vectors on the kernels and the order lifecycle, and count what passes
     Vectors(chores::Rest),
     /// Run every fuzz target for a while
     Fuzz(fuzz::Args),
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Task::Replay(rest) => chores::flagstone("replay", &rest),
         Task::Bench(rest) => chores::bench(&rest),
         Task::Layout(rest) => chores::layout(&rest),
+        Task::Index(rest) => chores::index(&rest),
         Task::Vectors(rest) => chores::vectors(&rest),
         Task::Fuzz(args) => fuzz::run(&args),
     };
