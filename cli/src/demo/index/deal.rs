@@ -60,20 +60,7 @@ pub(super) fn build(stage: &mut Stage, parts: &[Part], intents: Vec<Intent>) -> 
         shares.push(contributions(parts, wanted)?);
         tokens.push(wanted);
     }
-    let mut orders = Vec::new();
-    for (at, part) in parts.iter().enumerate() {
-        let mut whole = Quantity::ZERO;
-        for own in &shares {
-            whole = whole.plus(own[at])?;
-        }
-        let padding = mul_div_ceil(whole.get(), PADDING, 1_000_000)?;
-        let label = stage.listed[part.asset].place.label.get();
-        orders.push(AssetOrder {
-            label: u64::try_from(label)?,
-            limit: prices[at],
-            quantity: whole.plus(Quantity::new(padding))?,
-        });
-    }
+    let orders = exchange_orders(stage, parts, &prices, &shares)?;
     let (desk, market) = (stage.desk(), stage.pair.market);
     let size = BatchSize {
         assets: parts.len() as u32,
@@ -123,6 +110,30 @@ pub(super) fn build(stage: &mut Stage, parts: &[Part], intents: Vec<Intent>) -> 
         "Contributions are held against the index's weights, fractions sum to one at most and are frozen."
     );
     Ok(deal)
+}
+
+/// What the batch orders of each asset: what all need, and a little padding.
+fn exchange_orders(
+    stage: &Stage,
+    parts: &[Part],
+    prices: &[Price],
+    shares: &[Vec<Quantity>],
+) -> Result<Vec<AssetOrder>> {
+    let mut orders = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        let mut whole = Quantity::ZERO;
+        for own in shares {
+            whole = whole.plus(own[at])?;
+        }
+        let padding = mul_div_ceil(whole.get(), PADDING, 1_000_000)?;
+        let label = stage.listed[part.asset].place.label.get();
+        orders.push(AssetOrder {
+            label: u64::try_from(label)?,
+            limit: prices[at],
+            quantity: whole.plus(Quantity::new(padding))?,
+        });
+    }
+    Ok(orders)
 }
 
 fn tokens_text(parts: Tokens) -> String {
@@ -254,6 +265,11 @@ pub(super) fn trade(
         deal.fills.len(),
         money(value as i128)
     );
+    share_out(stage, deal)
+}
+
+/// Lots go to the orders by their fractions; what is left, to the carry-over.
+fn share_out(stage: &mut Stage, deal: &mut Deal) -> Result<()> {
     let runner = stage.key(BM);
     for (who, intent) in deal.intents.iter().enumerate() {
         let account = stage.data(&deal.batch.key);
