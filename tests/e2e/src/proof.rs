@@ -3,10 +3,16 @@
 use crate::desk::Office;
 use crate::index::{desk_limits, sha256};
 use flagstone_sdk::address;
-use flagstone_sdk::index::{batches, custody, stock};
-use flagstone_sdk::index_engine::audit::{self, Counterpart, DeskHistory};
-use flagstone_sdk::index_engine::batch::OrderBatch;
+use flagstone_sdk::index::{custody, stock};
+use flagstone_sdk::index_engine::amounts::value_floor;
+use flagstone_sdk::index_engine::audit::{self, Counterpart, DeskHistory, Recorded};
+use flagstone_sdk::index_engine::batch::{BatchLot, OrderBatch};
+use flagstone_sdk::index_engine::inventory::Fill;
 use flagstone_sdk::index_engine::roles::Desk;
+use std::collections::BTreeMap;
+
+/// Lots by label of the asset and number of the fill that bought them.
+type Origins = BTreeMap<(u64, u64), BatchLot>;
 
 impl Office {
     /// Fails unless every atom and every token is accounted for: the vault
@@ -58,6 +64,8 @@ impl Office {
         let session = &self.fair.exchange.session;
         let desk: Desk = session.record(&self.desk).expect("a desk");
         let grants = self.fair.history(&self.desk);
+        let first = audit::desk(&desk, &grants, sha256);
+        assert_eq!(first, Ok(desk_limits()), "the desk's history");
         let history = DeskHistory::new(&desk, desk_limits(), &grants, sha256);
         let history = history.unwrap_or_else(|fault| panic!("desk: {fault}"));
         for user in &self.users {
@@ -70,12 +78,19 @@ impl Office {
                 .unwrap_or_else(|fault| panic!("position: {fault}"));
         }
         let mut streams = Vec::new();
+        let origins = self.origins();
         for batch in &self.batches {
-            let head = session.data(&batch.key);
-            let chain = bytemuck::pod_read_unaligned::<OrderBatch>(&head[..256]).chain;
+            let data = session.data(&batch.key);
+            let mut account = vec![0u64; data.len() / 8];
+            let mut scratch = vec![0u64; data.len() / 4];
+            let account = bytemuck::cast_slice_mut(&mut account);
+            account.copy_from_slice(&data);
+            let room = bytemuck::cast_slice_mut(&mut scratch);
             let events = self.fair.history(&batch.key);
-            audit::verify(&chain, events.iter().copied(), sha256)
-                .unwrap_or_else(|fault| panic!("batch: {fault}"));
+            let origin = |label, fill| origins.get(&(label, fill)).copied();
+            let replayed = audit::batch(account, room, &history, &events, &origin, sha256);
+            let whole = replayed.unwrap_or_else(|fault| panic!("batch: {fault}"));
+            assert_eq!(whole, data.len() > size_of::<OrderBatch>(), "closed");
             streams.push((*batch.key.as_array(), events));
         }
         let streams: Vec<_> = streams.iter().map(|(k, e)| (*k, e.as_slice())).collect();
@@ -91,12 +106,44 @@ impl Office {
             audit::links(&events, &others, sha256).unwrap_or_else(|fault| panic!("links: {fault}"));
         }
         for slot in 0..self.assets {
-            self.prove_stock(slot, &history);
+            self.prove_stock(slot, &history, &origins);
+        }
+        for key in &self.fair.orders {
+            let events = self.fair.history(key);
+            audit::pending(&self.fair.read(key), Some(&history), &events, sha256)
+                .unwrap_or_else(|fault| panic!("market order: {fault}"));
         }
     }
 
+    /// Lots as the fills for batches made them, by label and number.
+    fn origins(&self) -> Origins {
+        let mut lots = Origins::new();
+        for slot in 0..self.assets {
+            let stock = self.stock(slot);
+            for bytes in self.fair.history(&stock.inventory()) {
+                let event = Recorded::parse(bytes).expect("an event");
+                let Some(fill) = event.body::<Fill>().filter(|fill| fill.batch != 0) else {
+                    continue;
+                };
+                let lot = BatchLot {
+                    fill: fill.number,
+                    batch: fill.batch,
+                    price: fill.price,
+                    original: fill.quantity,
+                    remaining: fill.quantity,
+                    cost: value_floor(fill.quantity, fill.price).expect("atoms"),
+                    fee: fill.fee,
+                    slot: event.head.slot,
+                    next: 0,
+                };
+                lots.insert((stock.label, fill.number), lot);
+            }
+        }
+        lots
+    }
+
     #[track_caller]
-    fn prove_stock(&self, slot: u16, history: &DeskHistory) {
+    fn prove_stock(&self, slot: u16, history: &DeskHistory, origins: &Origins) {
         let session = &self.fair.exchange.session;
         let stock = self.stock(slot);
         let data = session.data(&stock.inventory());
@@ -105,9 +152,12 @@ impl Office {
         let events = self.fair.history(&stock.inventory());
         audit::inventory(&data, room, history, &events, sha256)
             .unwrap_or_else(|fault| panic!("inventory: {fault}"));
-        let carry = batches::read_carry(&session.data(&stock.carry())).expect("a carry-over");
+        let kept = session.data(&stock.carry());
+        let mut scratch = vec![0u64; kept.len() / 8];
+        let room = bytemuck::cast_slice_mut(&mut scratch);
         let events = self.fair.history(&stock.carry());
-        audit::verify(&carry.chain, events.iter().copied(), sha256)
+        let origin = |label, fill| origins.get(&(label, fill)).copied();
+        audit::carry(&kept, room, history, &events, &origin, sha256)
             .unwrap_or_else(|fault| panic!("carry-over: {fault}"));
         stock::read_inventory(&data).expect("an inventory");
     }

@@ -105,14 +105,14 @@ pub fn batch(
     compare(work, account, head.chain.sequence).map(|()| true)
 }
 
-/// A closed batch: its last word must be that it is complete, or later.
+/// A closed batch: its last word is the state that the account has, complete
+/// or never sealed, and no lot is left in it.
 fn closed(head: &OrderBatch, events: &[&[u8]]) -> Audited<bool> {
     let last = events.last().and_then(|bytes| Recorded::parse(bytes));
-    let state = last
-        .and_then(|event| moved(&event))
-        .map(|moved| moved.state);
-    let over = Some(BatchState::Complete as u8);
-    if state != over || Some(head.state) != over || head.lots.live != 0 {
+    let last = last.and_then(|event| moved(&event));
+    let over = [BatchState::Complete as u8, BatchState::Building as u8].contains(&head.state);
+    let said = last.is_some_and(|moved| moved.state == head.state);
+    if !over || !said || head.lots.live != 0 {
         return fault(head.chain.sequence, Reason::AccountDiffers);
     }
     Ok(false)
