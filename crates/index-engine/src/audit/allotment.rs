@@ -109,6 +109,9 @@ fn create(
     let mut state = IndexState::zeroed();
     state.quote.market_sequence = moved.market_sequence;
     (state.quote.slot, state.quote.oldest_slot) = (now, now);
+    // Of which weights it is, the account alone tells.
+    state.weights_version = found.head.weights_version;
+    state.quote.weights_version = found.head.weights_version;
     let new = NewAllotment {
         stream: found.head.chain.stream,
         index: found.head.index,

@@ -4,6 +4,7 @@ use super::replay::run;
 use super::{Audited, Reason, Recorded, fault, verify};
 use crate::chain::{Event as _, Sha256};
 use crate::market::MarketState;
+use crate::rebalance::RebalanceExecuted;
 use crate::records::{IndexChanged, IndexEvent, IndexHead, MarketChanged, MarketEvent, MarketHead};
 use crate::roles::{CustodySet, Desk, DeskChanged, Limits, Role};
 use bytemuck::bytes_of;
@@ -230,10 +231,10 @@ pub fn index(
             return fault(number, Reason::NotAnEvent);
         };
         let Some(changed) = event.body::<IndexChanged>() else {
-            if number == 1 || event.head.tag <= IndexChanged::TAG {
+            if number == 1 || event.head.tag != RebalanceExecuted::TAG {
                 return fault(number, Reason::NotAnEvent);
             }
-            // What trades after a change of weights: it leaves the head as it is.
+            // Trades after a change of weights leave the head as it is.
             continue;
         };
         let signed = match changed.kind == IndexEvent::Quoted as u8 {
@@ -272,44 +273,40 @@ struct IndexReplay<'a> {
 impl IndexReplay<'_> {
     /// Takes an event; whether it can follow from those before.
     fn follows(&mut self, number: u64, changed: &IndexChanged, now: Slot) -> bool {
-        const CREATED: u8 = IndexEvent::Created as u8;
-        const ADDED: u8 = IndexEvent::ConstituentsAdded as u8;
-        const SEALED: u8 = IndexEvent::Sealed as u8;
-        const SET: u8 = IndexEvent::Set as u8;
-        const QUOTED: u8 = IndexEvent::Quoted as u8;
+        use IndexEvent as E;
+        let Ok(kind) = E::from_code(changed.kind) else {
+            return false;
+        };
         let (hash, sha256, last) = (&changed.list_hash, self.sha256, self.last);
-        let mut right = (changed.kind == CREATED) == (number == 1);
-        match changed.kind {
-            CREATED => right &= *hash == sha256(&[self.desk]),
-            ADDED if self.reweighted => self.constituents = changed.constituents,
-            ADDED => {
+        let mut right = (kind == E::Created) == (number == 1);
+        match kind {
+            E::Created => right &= *hash == sha256(&[self.desk]),
+            E::ConstituentsAdded if self.reweighted => self.constituents = changed.constituents,
+            E::ConstituentsAdded => {
                 let (list, width) = self.added;
                 let end = part(list, self.constituents as usize, width, hash, sha256);
                 self.constituents = end.unwrap_or(0) as u32;
                 right &= self.version == 0 && end.is_some();
             }
-            SEALED => {
+            E::Sealed => {
                 self.version += 1;
                 let given = *hash == sha256(&[&sha256(&[self.weights])]);
                 right &= self.version == 1 && (given || self.reweighted);
             }
-            SET => self.limits = Some(*hash),
-            QUOTED => {
+            E::Set => self.limits = Some(*hash),
+            E::Quoted => {
                 self.quoted = now;
                 right &= self.version > 0 && changed.market_sequence >= last.market_sequence;
             }
-            // Other weights, announced or in force.
-            _ => {
-                let raised = changed.weights_version > self.version;
-                self.version += u64::from(raised);
-                if raised {
-                    self.constituents = changed.constituents;
-                    self.given = Some(*hash);
-                }
+            E::Rebalanceable | E::WeightsAnnounced => right &= self.version > 0,
+            E::WeightsChanged => {
                 right &= self.version > 0;
+                self.version += 1;
+                self.constituents = changed.constituents;
+                self.given = Some(*hash);
             }
         }
-        if changed.kind != QUOTED {
+        if kind != E::Quoted {
             right &= changed.ask == last.ask && changed.market_sequence == last.market_sequence;
         }
         self.last = *changed;
