@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use solana_address::Address;
 
 #[test]
-fn a_true_recording_has_no_findings() {
+fn ix6_a_true_recording_has_no_findings() {
     let recording = Recording::get();
     let audit = recording.audit();
     assert_eq!(audit.findings(), [&Value::Null; 0]);
@@ -33,7 +33,7 @@ fn a_true_recording_has_no_findings() {
 }
 
 #[test]
-fn an_event_that_is_missing_altered_or_doubled_is_told_by_stream_and_number() {
+fn ix6_an_event_that_is_missing_altered_or_doubled_is_told_by_stream_and_number() {
     let recording = Recording::get();
     for (kind, stream, _) in streams(&recording) {
         let found = recording.stream(&stream);
@@ -74,7 +74,7 @@ fn an_event_that_is_missing_altered_or_doubled_is_told_by_stream_and_number() {
 }
 
 #[test]
-fn events_that_change_places_are_told() {
+fn ix6_events_that_change_places_are_told() {
     let recording = Recording::get();
     for (kind, stream, _) in streams(&recording) {
         let found = recording.stream(&stream);
@@ -102,7 +102,7 @@ fn events_that_change_places_are_told() {
 }
 
 #[test]
-fn a_foreign_programs_log_is_not_believed() {
+fn ix6_a_foreign_programs_log_is_not_believed() {
     let recording = Recording::get();
     let order = streams(&recording)[3].1;
     let found = recording.stream(&order);
@@ -165,7 +165,7 @@ fn a_foreign_programs_log_is_not_believed() {
 }
 
 #[test]
-fn an_account_that_is_rolled_back_or_changed_is_told() {
+fn ix6_an_account_that_is_rolled_back_or_changed_is_told() {
     let recording = Recording::get();
     for (kind, stream, chain_at) in streams(&recording) {
         let found = recording.stream(&stream);
@@ -191,7 +191,7 @@ fn an_account_that_is_rolled_back_or_changed_is_told() {
 }
 
 #[test]
-fn a_history_that_was_rewritten_with_all_its_hashes_is_told() {
+fn ix6_a_history_that_was_rewritten_with_all_its_hashes_is_told() {
     let recording = Recording::get();
     for (kind, stream, chain_at) in streams(&recording) {
         let found = recording.stream(&stream);
@@ -223,7 +223,7 @@ fn a_history_that_was_rewritten_with_all_its_hashes_is_told() {
 }
 
 #[test]
-fn accounts_that_are_missing_foreign_or_given_twice_are_told() {
+fn ix6_accounts_that_are_missing_foreign_or_given_twice_are_told() {
     let recording = Recording::get();
     for (kind, stream, _) in streams(&recording) {
         let name = stream.to_string();
@@ -260,7 +260,7 @@ fn accounts_that_are_missing_foreign_or_given_twice_are_told() {
 }
 
 #[test]
-fn tokens_that_differ_by_an_atom_are_told() {
+fn ix7_tokens_that_differ_by_an_atom_are_told() {
     let recording = Recording::get();
     let tokens: Vec<usize> = (0..recording.accounts.len())
         .filter(|at| recording.accounts[*at]["owner"] != INDEX_VAULT.to_string())
@@ -292,7 +292,7 @@ fn tokens_that_differ_by_an_atom_are_told() {
 }
 
 #[test]
-fn an_invoice_that_was_not_written_or_differs_is_told() {
+fn ix6_an_invoice_that_was_not_written_or_differs_is_told() {
     let recording = Recording::get();
     let invoice = |line: &Value| {
         let bytes = line.as_str().and_then(|line| line.strip_prefix(DATA));

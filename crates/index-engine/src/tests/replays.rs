@@ -200,7 +200,7 @@ pub(super) fn holds(
 }
 
 #[test]
-fn a_batch_is_replayed_to_the_last_byte() {
+fn ix6_a_batch_is_replayed_to_the_last_byte() {
     let mut carried = carried();
     let origins = origins(&mut carried);
     let origin = |label, fill| origins.get(&(label, fill)).copied();
@@ -241,7 +241,7 @@ fn prices_own(event: &Recorded, byte: usize) -> bool {
 }
 
 #[test]
-fn a_closed_batch_is_known_by_its_chain_alone() {
+fn ix6_a_closed_batch_is_known_by_its_chain_alone() {
     let carried = carried();
     let desk_events = carried.world.events(&DESK);
     let desk = DeskHistory::new(&carried.world.desk, LIMITS, &desk_events, sha256).unwrap();
@@ -272,7 +272,7 @@ fn a_closed_batch_is_known_by_its_chain_alone() {
 }
 
 #[test]
-fn a_carry_over_is_replayed_to_the_last_byte() {
+fn ix6_a_carry_over_is_replayed_to_the_last_byte() {
     let mut carried = carried();
     let origins = origins(&mut carried);
     let origin = |label, fill| origins.get(&(label, fill)).copied();

@@ -26,7 +26,7 @@ fn chunks_own(event: &Recorded, byte: usize) -> bool {
 }
 
 #[test]
-fn a_market_order_is_replayed_to_the_last_byte() {
+fn ix6_a_market_order_is_replayed_to_the_last_byte() {
     let replay = |account: &mut Account, desk: &DeskHistory, events: &[&[u8]]| {
         let order: PendingOrder = pod_read_unaligned(account.bytes());
         audit::pending(&order, Some(desk), events, sha256).map(|_| ())
@@ -70,7 +70,7 @@ fn a_market_order_is_replayed_to_the_last_byte() {
 }
 
 #[test]
-fn an_allotment_and_its_members_are_replayed_to_the_last_byte() {
+fn ix6_an_allotment_and_its_members_are_replayed_to_the_last_byte() {
     let mut world = World::new();
     let mut state = fresh(&world);
     let (desk, solver) = (world.desk, world.role(Role::Solver));
@@ -158,7 +158,7 @@ fn an_allotment_and_its_members_are_replayed_to_the_last_byte() {
 }
 
 #[test]
-fn a_desk_is_replayed_to_the_last_byte() {
+fn ix6_a_desk_is_replayed_to_the_last_byte() {
     let mut world = World::new();
     // The program's first event tells the limits that the desk starts with.
     world.log.clear();
