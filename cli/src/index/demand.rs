@@ -215,7 +215,9 @@ fn shares(case: &Case, drawn: &Drawn, report: &mut Report) {
             let cells = allotment.cells(at).iter().enumerate();
             for (asset, cell) in cells {
                 let units = taken.and_then(|taken| taken.get(asset)).copied();
-                equal &= units.unwrap_or(0) == cell.taken.get();
+                let share = allotment.capacities()[asset].share(cell.fraction);
+                let drawn = share.and_then(|share| share.minus(cell.left));
+                equal &= drawn.is_ok_and(|drawn| drawn.get() == units.unwrap_or(0));
             }
         }
         let what = format!(

@@ -34,14 +34,25 @@ pub struct Capacity {
 }
 assert_layout!(Capacity, 24);
 
+impl Capacity {
+    /// What a fraction of it is, rounded down.
+    ///
+    /// # Errors
+    /// [`IndexError::AmountOverflow`] for a fraction above one.
+    pub fn share(&self, fraction: Fraction) -> Result<Quantity> {
+        let (whole, part) = (self.quantity.get(), u128::from(fraction.0));
+        mul_div_floor(whole, part, u128::from(ONE)).map(Quantity::new)
+    }
+}
+
 /// One member's share of one asset.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct ShareCell {
     /// Its fraction of the capacity.
     pub fraction: Fraction,
-    /// Taken so far.
-    pub taken: Quantity,
+    /// What is left of it: at first the fraction of the capacity, rounded down.
+    pub left: Quantity,
 }
 assert_layout!(ShareCell, 24);
 
@@ -256,12 +267,12 @@ impl<'a> Allotment<'a> {
         cells.unwrap_or(&[])
     }
 
-    /// Takes over what a member drew, for an audit.
-    pub(crate) fn copy_taken(&mut self, from: &Allotment, member: usize) {
+    /// Takes over what is left to a member, for an audit.
+    pub(crate) fn copy_left(&mut self, from: &Allotment, member: usize) {
         let first = member * self.capacities.len();
         for (at, cell) in from.cells(member).iter().enumerate() {
             if let Some(place) = self.cells.get_mut(first + at) {
-                place.taken = cell.taken;
+                place.left = cell.left;
             }
         }
     }
@@ -307,6 +318,7 @@ impl<'a> Allotment<'a> {
         for ((capacity, cell), fraction) in self.capacities.iter_mut().zip(cells).zip(fractions) {
             capacity.fractions = add_fraction(capacity.fractions, *fraction)?;
             cell.fraction = *fraction;
+            cell.left = capacity.share(*fraction)?;
         }
         self.head.members += 1;
         order.bind(Some(&self.head.chain.stream), solver, journal)?;
@@ -373,15 +385,18 @@ impl<'a> Allotment<'a> {
     /// # Errors
     /// [`IndexError::NotAMember`], [`IndexError::OutOfOrder`] for an unknown asset.
     pub fn left(&self, order: &Key, asset: usize) -> Result<Quantity> {
-        let position = self.position(order)?;
-        let capacity = self.capacities.get(asset).ok_or(IndexError::OutOfOrder)?;
-        let cell = &self.cells[position * self.capacities.len() + asset];
-        let share = mul_div_floor(
-            capacity.quantity.get(),
-            u128::from(cell.fraction.0),
-            u128::from(ONE),
-        )?;
-        Quantity::new(share).minus(cell.taken)
+        let cells = self.cells_of(order)?;
+        cells
+            .get(asset)
+            .map_or(Err(IndexError::OutOfOrder), |cell| Ok(cell.left))
+    }
+
+    /// The shares of an order, in the index's order.
+    ///
+    /// # Errors
+    /// [`IndexError::NotAMember`].
+    pub fn cells_of(&self, order: &Key) -> Result<&[ShareCell]> {
+        Ok(self.cells(self.position(order)?))
     }
 
     /// Refuses a share that was measured for weights that are no longer in
@@ -417,15 +432,17 @@ impl<'a> Allotment<'a> {
             return Err(IndexError::OutOfOrder);
         }
         let position = self.position(order)?;
-        for (asset, quantity) in quantities.iter().enumerate() {
-            if quantity.get() > self.left(order, asset)?.get() {
-                return Err(IndexError::AboveAllotment);
-            }
-        }
         let first = position * quantities.len();
         let cells = &mut self.cells[first..first + quantities.len()];
+        if cells
+            .iter()
+            .zip(quantities)
+            .any(|(cell, one)| one.get() > cell.left.get())
+        {
+            return Err(IndexError::AboveAllotment);
+        }
         for (cell, quantity) in cells.iter_mut().zip(quantities) {
-            cell.taken = cell.taken.plus(*quantity)?;
+            cell.left = cell.left.minus(*quantity)?;
         }
         Ok(())
     }

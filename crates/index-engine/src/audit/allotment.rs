@@ -171,17 +171,17 @@ fn member(index: &Key, moved: &AllotmentMoved) -> PendingOrder {
 /// no more than its share.
 fn draws(scratch: &mut [u8], found: &Allotment) -> Result<bool> {
     let mut replayed = Allotment::open(scratch)?;
-    for member in 0..found.head.members as usize {
-        replayed.copy_taken(found, member);
-    }
-    for (at, member) in found.members().iter().enumerate() {
-        let cells = found.cells(at).len();
-        for asset in 0..cells {
-            // Refuses a share that is less than what was taken.
-            if replayed.left(&member.order, asset).is_err() {
-                return Ok(false);
-            }
+    for member in 0..found.members().len() {
+        // Nothing was drawn in the replay: what is left there is the share.
+        let (shares, left) = (replayed.cells(member), found.cells(member));
+        if shares
+            .iter()
+            .zip(left)
+            .any(|(share, one)| one.left.get() > share.left.get())
+        {
+            return Ok(false);
         }
+        replayed.copy_left(found, member);
     }
     Ok(true)
 }

@@ -1,11 +1,11 @@
 use crate::access::{Owned, fail, require_top_level};
 use crate::instructions::execute::chunk;
 use anchor_lang::prelude::*;
+use flagstone_index_engine::IndexError;
 use flagstone_index_engine::allotment::Allotment;
 use flagstone_interface::Key;
 use flagstone_kernels::index::Constituent;
-use flagstone_kernels::stable::ratio_capped;
-use flagstone_kernels::wide::{SCALE, Wide};
+use flagstone_kernels::reach::Scarcest;
 
 /// Accounts of `execute_member`.
 #[derive(Accounts)]
@@ -45,12 +45,15 @@ pub fn units_left(
     order: &Key,
     constituents: &[Constituent],
 ) -> Result<u128> {
-    let mut least = u128::MAX;
-    for (position, constituent) in constituents.iter().enumerate() {
-        let left = allotment.left(order, position).map_err(fail)?.get();
-        let units = ratio_capped(Wide::product(left, SCALE), constituent.weight.get())
-            .map_err(|error| crate::access::kernel(error.into()))?;
-        least = least.min(units);
+    let cells = allotment.cells_of(order).map_err(fail)?;
+    if cells.len() != constituents.len() {
+        return Err(fail(IndexError::OutOfOrder));
     }
-    Ok(least)
+    let mut scarcest = Scarcest::NONE;
+    for (cell, constituent) in cells.iter().zip(constituents) {
+        scarcest
+            .see(cell.left.get(), constituent.weight.get(), constituent.reach)
+            .map_err(|error| crate::access::kernel(error.into()))?;
+    }
+    Ok(scarcest.ratio())
 }
