@@ -282,8 +282,9 @@ pub struct SlabEntry {
     pub slab: Key,
     /// Program that owns it.
     pub program_id: Key,
-    /// Hash of that program's data at the last attestation. Reserved: attestation
-    /// records the deployment only, for now.
+    /// Hash of that program's code ([`ProgramHash`](crate::governance::ProgramHash)):
+    /// as it was proposed, accepted or confirmed; zero when the administrator
+    /// attested the deployment and nobody has confirmed a hash since.
     pub program_hash: [u8; 32],
     /// Program data account.
     pub program_data: Key,
