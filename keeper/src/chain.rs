@@ -2,6 +2,7 @@
 //! that its own key pays for.
 
 use flagstone_sdk::interface::Record;
+use flagstone_sdk::read_record;
 use solana_address::Address;
 use solana_instruction::Instruction;
 
@@ -28,9 +29,7 @@ pub trait Chain {
 
 /// A Router record, copied; `None` when the account is not one.
 pub(crate) fn record<C: Chain, T: Record>(chain: &C, key: &Address) -> Option<T> {
-    let data = chain.data(key)?;
-    let copy: T = bytemuck::pod_read_unaligned(data.get(..size_of::<T>())?);
-    T::read(bytemuck::bytes_of(&copy)).copied()
+    read_record(&chain.data(key)?)
 }
 
 #[cfg(feature = "embedded")]

@@ -18,13 +18,13 @@ pub use vil::{VilRun, create_table, execute_vil, read_table, store_program, stor
 pub use vil::{table_bytes, write_table};
 
 use crate::address;
+use crate::read_record;
 use aligned::Aligned;
 use flagstone_index_engine::allotment::allotment_bytes;
 use flagstone_index_engine::amounts::Fraction;
 use flagstone_index_engine::pending::PendingOrder;
 use flagstone_index_engine::records::{IndexHead, MarketHead};
 use flagstone_index_engine::roles::{Limits, Role};
-use flagstone_interface::Record;
 use flagstone_interface::instruction::index as number;
 use flagstone_kernels::index::Constituent;
 use flagstone_kernels::market::{Asset, DataUpdate, MarginUpdate, Place, SupplyUpdate};
@@ -553,16 +553,9 @@ pub fn leave_allotment(allotment: &Address, order: &Address, who: &Address) -> I
     instruction(vec![number::LEAVE_ALLOTMENT], accounts)
 }
 
-/// A copy of a record at the start of account data.
-fn head<T: Record>(data: &[u8]) -> Option<T> {
-    let record: T = bytemuck::pod_read_unaligned(data.get(..size_of::<T>())?);
-    // The stamp is checked on the aligned copy.
-    T::read(bytemuck::bytes_of(&record)).copied()
-}
-
 /// A market's head and the assets in use.
 pub fn read_market(data: &[u8]) -> Option<(MarketHead, Vec<Asset>)> {
-    let head = head::<MarketHead>(data)?;
+    let head = read_record::<MarketHead>(data)?;
     let bytes = data.get(size_of::<MarketHead>()..)?;
     let assets = bytes.chunks_exact(size_of::<Asset>());
     let used = assets.take(head.assets as usize);
@@ -571,7 +564,7 @@ pub fn read_market(data: &[u8]) -> Option<(MarketHead, Vec<Asset>)> {
 
 /// An index's head and the constituents in use.
 pub fn read_index(data: &[u8]) -> Option<(IndexHead, Vec<Constituent>)> {
-    let head = head::<IndexHead>(data)?;
+    let head = read_record::<IndexHead>(data)?;
     let bytes = data.get(size_of::<IndexHead>()..)?;
     let items = bytes.chunks_exact(size_of::<Constituent>());
     let used = items.take(head.constituents as usize);
@@ -580,5 +573,5 @@ pub fn read_index(data: &[u8]) -> Option<(IndexHead, Vec<Constituent>)> {
 
 /// An order.
 pub fn read_order(data: &[u8]) -> Option<PendingOrder> {
-    head(data)
+    read_record(data)
 }

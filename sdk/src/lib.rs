@@ -13,7 +13,7 @@
 //! | [`route`] | an order over several slabs: reserve, open, commit, settle |
 //! | [`health`] | equity, margins and liquidation prices of a portfolio |
 //! | [`root`] | proofs under a slab's Merkle root |
-//! | [`events`] | events out of transaction logs |
+//! | [`events`] | events out of transaction logs (feature `embedded`) |
 //! | [`replica`] | a slab rebuilt from its events: book, positions, fills |
 //! | [`embedded`] | the real programs in an embedded SVM (feature `embedded`) |
 
@@ -36,3 +36,11 @@ pub use flagstone_kernels as kernels;
 pub use flagstone_margin as margin;
 pub use flagstone_slab_engine as engine;
 pub use flagstone_units as units;
+
+/// A copy of the record at the start of an account's data; `None` when it is
+/// not one.
+pub fn read_record<T: interface::Record>(data: &[u8]) -> Option<T> {
+    let record: T = bytemuck::pod_read_unaligned(data.get(..size_of::<T>())?);
+    // The stamp is checked on the aligned copy.
+    T::read(bytemuck::bytes_of(&record)).copied()
+}

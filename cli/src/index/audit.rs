@@ -4,7 +4,7 @@ use super::history::History;
 use super::links;
 use super::money;
 use super::recording::Recording;
-use super::records::{Kept, Kind, Records, head};
+use super::records::{Kept, Kind, Records};
 use super::report::{Finding, REPLAYED, Report, Stream};
 use flagstone_sdk::events::sha256;
 use flagstone_sdk::index;
@@ -14,6 +14,7 @@ use flagstone_sdk::index_engine::batch::BatchLot;
 use flagstone_sdk::index_engine::inventory::{Fill, Inventory};
 use flagstone_sdk::index_engine::records::{IndexHead, MarketHead};
 use flagstone_sdk::index_engine::roles::Desk;
+use flagstone_sdk::read_record;
 use flagstone_sdk::units::Side;
 use solana_address::Address;
 use std::collections::BTreeMap;
@@ -169,7 +170,7 @@ impl<'a> Replay<'a> {
             }
             Kind::Intent => {
                 let desk = self.desk_of(kept, 16)?;
-                let order = head(kept.data).ok_or(Wrong::Missing(SHORT))?;
+                let order = read_record(kept.data).ok_or(Wrong::Missing(SHORT))?;
                 audit::order(&order, desk, events, sha256)?;
             }
             Kind::Batch => return self.batch(kept, events),
@@ -192,7 +193,7 @@ impl<'a> Replay<'a> {
     }
 
     fn desk(&mut self, kept: &Kept, events: &'a [&'a [u8]]) -> Result<(), Wrong> {
-        let desk: Desk = head(kept.data).ok_or(Wrong::Missing(SHORT))?;
+        let desk: Desk = read_record(kept.data).ok_or(Wrong::Missing(SHORT))?;
         let first = audit::desk(&desk, events, sha256)?;
         let history = DeskHistory::new(&desk, first, events, sha256)?;
         self.desks.insert(history.address(), history);
@@ -250,7 +251,7 @@ impl<'a> Replay<'a> {
     fn origins(&self, desk: &[u8; 32]) -> BTreeMap<(u64, u64), BatchLot> {
         let mut lots = BTreeMap::new();
         for kept in self.case.records.of(Kind::Inventory) {
-            let Some(inventory) = head::<Inventory>(kept.data) else {
+            let Some(inventory) = read_record::<Inventory>(kept.data) else {
                 continue;
             };
             if inventory.desk != *desk {

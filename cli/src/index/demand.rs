@@ -7,7 +7,7 @@
 
 use super::audit::Case;
 use super::money::sum;
-use super::records::{Kind, head};
+use super::records::Kind;
 use super::report::{Finding, Report};
 use flagstone_sdk::events::sha256;
 use flagstone_sdk::index;
@@ -20,6 +20,7 @@ use flagstone_sdk::index_engine::pending::{PendingAction, PendingMoved, PendingO
 use flagstone_sdk::kernels::arithmetic::{Arithmetic, Stable};
 use flagstone_sdk::kernels::factor::Factor;
 use flagstone_sdk::kernels::index::Constituent;
+use flagstone_sdk::read_record;
 use flagstone_sdk::units::Side;
 use solana_address::Address;
 use std::collections::BTreeMap;
@@ -107,7 +108,7 @@ impl Of<'_> {
 
     fn orders(&mut self, report: &mut Report) {
         for kept in self.case.records.of(Kind::Order) {
-            let order = head::<PendingOrder>(kept.data);
+            let order = read_record::<PendingOrder>(kept.data);
             let Some(order) = order.filter(|order| order.index == *self.key.as_array()) else {
                 continue;
             };
@@ -157,7 +158,7 @@ impl Of<'_> {
     /// Orders of the desk: what was minted is bought, asset by asset.
     fn intents(&mut self) {
         for kept in self.case.records.of(Kind::Intent) {
-            let order = head::<IndexOrder>(kept.data);
+            let order = read_record::<IndexOrder>(kept.data);
             if order.is_none_or(|order| order.index != *self.key.as_array()) {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Events of one stream that another one speaks of: each side must know of the other.
 
 use super::audit::{Case, fills};
-use super::records::{Kept, Kind, head};
+use super::records::{Kept, Kind};
 use super::report::Finding;
 use flagstone_sdk::events::sha256;
 use flagstone_sdk::index_engine::amounts::Tokens;
@@ -14,6 +14,7 @@ use flagstone_sdk::index_engine::inventory::{Assignment, Inventory};
 use flagstone_sdk::index_engine::machine::Action;
 use flagstone_sdk::index_engine::members::LotsTaken;
 use flagstone_sdk::index_engine::orders::{IndexOrder, OrderMoved};
+use flagstone_sdk::read_record;
 use solana_address::Address;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,7 @@ type Named = BTreeSet<(Address, u64)>;
 pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
     let mut named = Named::new();
     for kept in case.records.of(Kind::Intent) {
-        if let Some(order) = head::<IndexOrder>(kept.data) {
+        if let Some(order) = read_record::<IndexOrder>(kept.data) {
             of_order(case, kept, &order, &mut named, findings);
         }
     }
@@ -43,7 +44,7 @@ pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
 
 /// Lots are attributed to orders that were minted, at the same desk.
 fn attributed(case: &Case, kept: &Kept, findings: &mut Vec<Finding>) {
-    let desk = head::<Inventory>(kept.data).map(|inventory| inventory.desk);
+    let desk = read_record::<Inventory>(kept.data).map(|inventory| inventory.desk);
     for bytes in case.events(&kept.address) {
         let event = Recorded::parse(bytes);
         let Some((event, assigned)) = event.and_then(|e| Some((e, e.body::<Assignment>()?))) else {
@@ -68,7 +69,7 @@ fn of_order(
     findings: &mut Vec<Finding>,
 ) {
     let position = case.records.of(Kind::Position).find(|kept| {
-        let position = head::<CollateralPosition>(kept.data);
+        let position = read_record::<CollateralPosition>(kept.data);
         position.is_some_and(|it| it.desk == order.desk && it.owner == order.owner)
     });
     let position = position.map(|kept| kept.address);
@@ -150,14 +151,14 @@ fn unnamed(
 
 /// Every fill of a batch is in the inventory of its asset.
 fn bought(case: &Case, kept: &Kept, findings: &mut Vec<Finding>) {
-    let Some(batch) = head::<OrderBatch>(kept.data) else {
+    let Some(batch) = read_record::<OrderBatch>(kept.data) else {
         return;
     };
     let labels = labels(kept);
     let inventory = |label: Option<&u64>| {
         let mut all = case.records.of(Kind::Inventory);
         all.find(|kept| {
-            let inventory = head::<Inventory>(kept.data);
+            let inventory = read_record::<Inventory>(kept.data);
             inventory.is_some_and(|it| it.desk == batch.desk && Some(&it.asset) == label)
         })
     };

@@ -1,7 +1,7 @@
 //! Sums over streams: what custody owes, tokens in circulation, and demand.
 
 use super::audit::Case;
-use super::records::{Kept, Kind, head};
+use super::records::{Kept, Kind};
 use super::report::{Finding, Report, Sum};
 use flagstone_sdk::address;
 use flagstone_sdk::events::sha256;
@@ -14,6 +14,7 @@ use flagstone_sdk::index_engine::records::{
     Custody, IndexHead, MarketChanged, MarketEvent, MarketHead,
 };
 use flagstone_sdk::index_engine::roles::CustodySet;
+use flagstone_sdk::read_record;
 use flagstone_sdk::units::Side;
 use solana_address::Address;
 use std::collections::BTreeMap;
@@ -21,13 +22,13 @@ use std::collections::BTreeMap;
 /// Compares every sum.
 pub(super) fn check(case: &Case, traded: &BTreeMap<Address, Traded>, report: &mut Report) {
     for kept in case.records.of(Kind::Market) {
-        if let Some(market) = head::<MarketHead>(kept.data) {
+        if let Some(market) = read_record::<MarketHead>(kept.data) {
             reserve(case, kept, &market, report);
             custody(case, kept, &market, report);
         }
     }
     for kept in case.records.of(Kind::Index) {
-        if let Some(index) = head::<IndexHead>(kept.data) {
+        if let Some(index) = read_record::<IndexHead>(kept.data) {
             tokens(case, kept, &index, traded, report);
         }
     }
@@ -48,14 +49,14 @@ pub(super) fn sum(report: &mut Report, of: &Address, what: String, holds: bool) 
 /// Orders against the market of one index, or of all of a market's.
 fn orders<'c>(case: &'c Case, index: &'c [u8; 32]) -> impl Iterator<Item = PendingOrder> + 'c {
     let orders = case.records.of(Kind::Order);
-    let orders = orders.filter_map(|kept| head::<PendingOrder>(kept.data));
+    let orders = orders.filter_map(|kept| read_record::<PendingOrder>(kept.data));
     orders.filter(move |order| order.index == *index)
 }
 
 /// Indices of a market.
 fn indices(case: &Case, market: &Address) -> Vec<Address> {
     let indices = case.records.of(Kind::Index).filter(|kept| {
-        let index = head::<IndexHead>(kept.data);
+        let index = read_record::<IndexHead>(kept.data);
         index.is_some_and(|index| index.market == *market.as_array())
     });
     indices.map(|kept| kept.address).collect()
@@ -168,7 +169,7 @@ fn tokens(
         }
     }
     for intent in case.records.of(Kind::Intent) {
-        let order = head::<IndexOrder>(intent.data);
+        let order = read_record::<IndexOrder>(intent.data);
         if let Some(order) = order.filter(|order| order.index == *kept.address.as_array()) {
             minted += u128::from(order.holdings.minted.0);
         }
@@ -210,7 +211,7 @@ fn desks(case: &Case, report: &mut Report) {
         set_by_desk(case, key, custody, report);
         let (mut open, mut spent) = (0u128, 0u128);
         for kept in case.records.of(Kind::Position) {
-            let position = head::<CollateralPosition>(kept.data);
+            let position = read_record::<CollateralPosition>(kept.data);
             if let Some(position) = position.filter(|position| position.desk == custody.desk) {
                 let totals = &position.totals;
                 let places = [totals.unconfirmed, totals.ready, totals.authorised];
@@ -235,7 +236,7 @@ fn desks(case: &Case, report: &mut Report) {
         sum(report, key, what, u128::from(paid) == spent);
     }
     for kept in case.records.of(Kind::Position) {
-        let position = head::<CollateralPosition>(kept.data);
+        let position = read_record::<CollateralPosition>(kept.data);
         let mut custodies = case.records.custodies.iter();
         let known = position
             .is_some_and(|position| custodies.any(|(_, custody)| custody.desk == position.desk));

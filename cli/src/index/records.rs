@@ -2,7 +2,6 @@
 
 use super::recording::{Account, Recording};
 use super::report::{Finding, Report};
-use bytemuck::Pod;
 use flagstone_sdk::index_engine::allotment::AllotmentHead;
 use flagstone_sdk::index_engine::batch::OrderBatch;
 use flagstone_sdk::index_engine::carry::CarryOver;
@@ -14,6 +13,7 @@ use flagstone_sdk::index_engine::pending::PendingOrder;
 use flagstone_sdk::index_engine::records::{Custody, IndexHead, MarketHead};
 use flagstone_sdk::index_engine::roles::Desk;
 use flagstone_sdk::interface::Record;
+use flagstone_sdk::read_record;
 use solana_address::Address;
 use std::collections::BTreeSet;
 
@@ -95,7 +95,7 @@ impl<'a> Records<'a> {
 
     fn take(&mut self, account: &'a Account, report: &mut Report) {
         let address = account.address;
-        if let Some(custody) = head::<Custody>(&account.data) {
+        if let Some(custody) = read_record::<Custody>(&account.data) {
             self.custodies.push((address, custody));
             return;
         }
@@ -124,24 +124,17 @@ impl<'a> Records<'a> {
     }
 
     /// The head of the record of one kind at an address.
-    pub(super) fn find<T: Record + Pod>(&self, kind: Kind, address: &[u8; 32]) -> Option<T> {
+    pub(super) fn find<T: Record>(&self, kind: Kind, address: &[u8; 32]) -> Option<T> {
         let mut records = self.of(kind);
         let found = records.find(|record| record.address.as_array() == address)?;
-        head(found.data)
+        read_record(found.data)
     }
-}
-
-/// A copy of the record at the start of account data.
-pub(super) fn head<T: Record + Pod>(data: &[u8]) -> Option<T> {
-    let record: T = bytemuck::pod_read_unaligned(data.get(..size_of::<T>())?);
-    // The stamp is checked on the aligned copy.
-    T::read(bytemuck::bytes_of(&record)).copied()
 }
 
 fn kind(data: &[u8]) -> Option<(Kind, Chain)> {
     macro_rules! first {
         ($($kind:ident: $record:ty,)*) => {
-            $(if let Some(record) = head::<$record>(data) {
+            $(if let Some(record) = read_record::<$record>(data) {
                 return Some((Kind::$kind, record.chain));
             })*
         };

@@ -306,11 +306,7 @@ impl Session {
 
     /// A Router record, copied; `None` when the account is not one.
     pub fn record<T: flagstone_interface::Record>(&self, key: &Address) -> Option<T> {
-        let data = self.data(key);
-        let bytes = data.get(..size_of::<T>())?;
-        let record: T = bytemuck::pod_read_unaligned(bytes);
-        // The stamp is checked on the aligned copy.
-        T::read(bytemuck::bytes_of(&record)).copied()
+        crate::read_record(&self.data(key))
     }
 
     /// Runs `read` on a copy of a slab.

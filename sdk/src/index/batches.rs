@@ -3,6 +3,7 @@
 use super::intents::Intent;
 use super::{Aligned, Seeded, instruction, list, readable, signer, writable};
 use crate::address;
+use crate::read_record;
 use flagstone_index_engine::amounts::{Atoms, Tokens};
 use flagstone_index_engine::batch::{Batch as View, BatchAsset, BatchSize, Member, OrderBatch};
 use flagstone_index_engine::carry::CarryOver;
@@ -240,5 +241,5 @@ pub fn available(data: &[u8], order: &Address) -> Option<Tokens> {
 
 /// A carry-over.
 pub fn read_carry(data: &[u8]) -> Option<CarryOver> {
-    super::head(data)
+    read_record(data)
 }

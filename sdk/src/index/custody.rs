@@ -2,6 +2,7 @@
 
 use super::{SYSTEM, instruction, readable, signer, writable};
 use crate::address;
+use crate::read_record;
 use flagstone_index_engine::collateral::{CollateralLot, CollateralPosition, SpendLot};
 use flagstone_index_engine::records::Custody;
 use flagstone_interface::instruction::index as number;
@@ -140,14 +141,14 @@ impl Position {
 
 /// The custody of a desk.
 pub fn read_custody(data: &[u8]) -> Option<Custody> {
-    super::head(data)
+    read_record(data)
 }
 
 /// A position's head, its open lots and its spend lots, oldest first.
 pub fn read_position(
     data: &[u8],
 ) -> Option<(CollateralPosition, Vec<CollateralLot>, Vec<SpendLot>)> {
-    let head: CollateralPosition = super::head(data)?;
+    let head: CollateralPosition = read_record(data)?;
     let mut copy = super::Aligned::new(data);
     let view = flagstone_index_engine::collateral::Collateral::open(copy.bytes()).ok()?;
     let lots = view.lots().copied().collect();

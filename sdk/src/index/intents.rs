@@ -3,6 +3,7 @@
 use super::{Pair, SYSTEM, instruction, readable, signer, writable};
 use crate::address;
 use crate::index::custody::Position;
+use crate::read_record;
 use flagstone_index_engine::amounts::{Atoms, Tokens};
 use flagstone_index_engine::machine::Action;
 use flagstone_index_engine::orders::IndexOrder;
@@ -197,7 +198,7 @@ pub fn tokens_at_limit(wish: &Wish) -> Option<Tokens> {
 
 /// An order and what its owner allows.
 pub fn read_intent(data: &[u8]) -> Option<(IndexOrder, IntentTerms)> {
-    let order = super::head::<IndexOrder>(data)?;
+    let order = read_record::<IndexOrder>(data)?;
     let from = size_of::<IndexOrder>();
     let terms = data.get(from..from + size_of::<IntentTerms>())?;
     Some((order, bytemuck::pod_read_unaligned(terms)))

@@ -1,6 +1,7 @@
 //! New weights of an index, and trading what they leave to trade.
 
-use super::{Pair, Seeded, head, instruction, list, number, readable, signer, writable};
+use super::{Pair, Seeded, instruction, list, number, readable, signer, writable};
+use crate::read_record;
 use flagstone_index_engine::rebalance::RebalanceHead;
 use flagstone_interface::Key;
 use flagstone_kernels::Amount;
@@ -118,7 +119,7 @@ pub fn weights_hash(weights: &[(Place, Amount)]) -> Option<Key> {
 
 /// The head of an index's next weights, what is proposed, and the legs.
 pub fn read_rebalance(data: &[u8]) -> Option<(RebalanceHead, Vec<Constituent>, Vec<Leg>)> {
-    let head = head::<RebalanceHead>(data)?;
+    let head = read_record::<RebalanceHead>(data)?;
     let from = size_of::<RebalanceHead>();
     let after = from + head.capacity as usize * size_of::<Constituent>();
     let proposed = data

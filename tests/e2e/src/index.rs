@@ -396,8 +396,3 @@ fn parts(slots: std::ops::Range<u16>, size: usize) -> Vec<Vec<u16>> {
     let all: Vec<u16> = slots.collect();
     all.chunks(size).map(<[u16]>::to_vec).collect()
 }
-
-/// The hash function of the chains.
-pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    solana_sha256_hasher::hashv(parts).to_bytes()
-}

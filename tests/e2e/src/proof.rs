@@ -1,8 +1,9 @@
 //! What must hold of a desk at any time, and the proof of its whole history.
 
 use crate::desk::Office;
-use crate::index::{desk_limits, sha256};
+use crate::index::desk_limits;
 use flagstone_sdk::address;
+use flagstone_sdk::events::sha256;
 use flagstone_sdk::index::{custody, stock};
 use flagstone_sdk::index_engine::amounts::value_floor;
 use flagstone_sdk::index_engine::audit::{self, Counterpart, DeskHistory, Recorded};

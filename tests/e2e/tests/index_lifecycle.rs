@@ -9,7 +9,7 @@ use flagstone_e2e_tests::index::{ONE, TOKEN};
 use flagstone_e2e_tests::ok;
 use flagstone_e2e_tests::orders::refuse;
 use flagstone_sdk::address;
-use flagstone_sdk::events::index_invoices;
+use flagstone_sdk::events::{index_invoices, sha256};
 use flagstone_sdk::index::intents::Wish;
 use flagstone_sdk::index::{batches, custody, stock};
 use flagstone_sdk::index_engine::amounts::Atoms;
@@ -95,7 +95,7 @@ fn ix6_ix7_two_orders_two_batches_and_every_atom_accounted_for() {
             panic!("one invoice")
         };
         let order = office.order(&intent);
-        let hash = flagstone_e2e_tests::index::sha256(&[bytemuck::bytes_of(&invoice)]);
+        let hash = sha256(&[bytemuck::bytes_of(&invoice)]);
         assert_eq!(order.invoice_hash, hash, "the invoice is the order's");
         assert_eq!(invoice.paid, before.spent, "paid is what was spent");
         assert_eq!(invoice.returned.0, before.authorised.0 - before.spent.0);

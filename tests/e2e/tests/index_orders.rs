@@ -439,7 +439,7 @@ fn ix6_an_orders_history_in_the_logs_is_whole_and_shows_when_it_is_not() {
     ok(fair.send(&last, &[&user.wallet]));
     let chain = fair.read(&order).chain;
     let events = fair.history(&order);
-    let hash = flagstone_e2e_tests::index::sha256;
+    let hash = flagstone_sdk::events::sha256;
     assert!(events.len() >= 5, "made, three chunks, claimed");
     assert_eq!(verify(&chain, events.iter().copied(), hash), Ok(()));
     for missing in 0..events.len() {

@@ -3,9 +3,10 @@
 
 use flagstone_e2e_tests::forge::{plant_copy, swapped};
 use flagstone_e2e_tests::hostile::{called, deploy};
-use flagstone_e2e_tests::index::{Fair, ONE, User, limits, place, sha256};
+use flagstone_e2e_tests::index::{Fair, ONE, User, limits, place};
 use flagstone_e2e_tests::refusal::refused;
 use flagstone_e2e_tests::{QUOTE, ok};
+use flagstone_sdk::events::sha256;
 use flagstone_sdk::index::{self, IndexLimits, Pair, Reweighing};
 use flagstone_sdk::index_engine::amounts::{Fraction, ONE as WHOLE};
 use flagstone_sdk::index_engine::audit;
