@@ -6,6 +6,7 @@
 //! | [`demo`] | an exchange at work, told as it happens |
 //! | [`keeper`] | the keepers at work in a market that crashes |
 //! | [`metrics`] | transaction logs become Prometheus metrics |
+//! | [`replay`] | order flow through a slab, without a story |
 //! | [`flow`] | order flow, recorded or generated, and replaying it |
 //! | [`mod@index`] | the index-vault's history, audited |
 //! | [`venue`] | where operations run: the programs in an SVM, or the bare engine |
