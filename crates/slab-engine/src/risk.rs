@@ -120,16 +120,6 @@ impl Slab<'_> {
         health
     }
 
-    /// Whether an account may take on a proposed position (rule T1), by the
-    /// marks as they stand, fresh or stale.
-    ///
-    /// # Errors
-    /// [`SlabError::BelowInitialMargin`].
-    #[inline(always)]
-    pub fn check_margin(&self, account: u32, proposal: &Proposal) -> Result<()> {
-        self.check_margin_at(account, proposal, Slot::ZERO)
-    }
-
     /// Whether an account may take on a proposed position in `slot` (rule T1).
     ///
     /// Either it covers its initial margin afterwards, or the position is

@@ -4,7 +4,7 @@ use super::{Pair, SYSTEM, instruction, readable, signer, writable};
 use crate::address;
 use crate::index::custody::Position;
 use crate::read_record;
-use flagstone_index_engine::amounts::{Atoms, Tokens};
+use flagstone_index_engine::amounts::Atoms;
 use flagstone_index_engine::machine::Action;
 use flagstone_index_engine::orders::IndexOrder;
 use flagstone_index_engine::records::IntentTerms;
@@ -187,13 +187,6 @@ impl Intent {
             ],
         )
     }
-}
-
-/// Tokens that `amount` buys at the limit, rounded down; `None` without a limit.
-pub fn tokens_at_limit(wish: &Wish) -> Option<Tokens> {
-    let whole = u128::from(wish.amount.0) * 1_000_000_000;
-    let tokens = whole.checked_div(u128::from(wish.limit_atoms))?;
-    u64::try_from(tokens).ok().map(Tokens)
 }
 
 /// An order and what its owner allows.
