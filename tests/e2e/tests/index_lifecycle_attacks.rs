@@ -15,8 +15,9 @@ use flagstone_sdk::index::{self, custody};
 use flagstone_sdk::index_engine::amounts::Atoms;
 use flagstone_sdk::index_engine::collateral_moves::RECLAIM_SLOTS;
 use flagstone_sdk::index_engine::machine::{Action, State};
-use flagstone_sdk::index_engine::roles::Role;
+use flagstone_sdk::index_engine::roles::{Desk, Limits, Role};
 use flagstone_sdk::interface::error::IndexError;
+use flagstone_sdk::units::Slot;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -60,6 +61,47 @@ fn the_barrier_needs_two_signers_whoever_holds_the_roles() {
     let confirm = intent.step(&third.pubkey(), Action::ConfirmReady, Atoms(AMOUNT));
     ok(office.send("step_intent", &confirm, &[&third]));
     assert_eq!(office.state(&intent), State::Ready);
+    office.audit();
+    office.prove();
+}
+
+#[test]
+fn ix10_a_desks_limits_are_its_administrators_and_hold_for_what_comes_next() {
+    let (mut office, intent) = queued();
+    let admin = office.fair.admin.insecure_clone();
+    let tight = Limits {
+        collateral_slots: Slot(7),
+        batch_slots: Slot(9),
+        ..desk_limits()
+    };
+    // Nobody else's, not even a role's holder's.
+    for nobody in [office.holder(Role::OrderManager), office.wallet(0)] {
+        let set = index::set_desk_limits(&admin.pubkey(), &tight);
+        let set = swapped(&set, 1, nobody.pubkey());
+        refuse(&mut office, &set, &[&nobody], IndexError::WrongSigner);
+    }
+    // Nor limits that make no sense.
+    let none = Limits {
+        order_atoms_max: 0,
+        ..desk_limits()
+    };
+    let set = index::set_desk_limits(&admin.pubkey(), &none);
+    refuse(&mut office, &set, &[&admin], IndexError::BadParameter);
+    // What comes next goes by the new ones, and the history tells both.
+    office
+        .fair
+        .administer(&[index::set_desk_limits(&admin.pubkey(), &tight)]);
+    let session = &office.fair.exchange.session;
+    let desk: Desk = session.record(&office.desk).expect("a desk");
+    assert_eq!(desk.limits, tight);
+    office.step(&intent, Action::Accept, 0);
+    let now = office.fair.exchange.session.slot();
+    let deadline = office.order(&intent).deadline_slot;
+    assert_eq!(u64::from(deadline.0), now + 7);
+    let batch = office.create_batch("tight", 1, 1);
+    let deadline = office.batch(&batch).0.deadline_slot;
+    assert_eq!(u64::from(deadline.0), now + 9);
+    // Also of a slot in which they changed, which of them held is no riddle.
     office.audit();
     office.prove();
 }

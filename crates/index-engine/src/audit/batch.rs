@@ -21,6 +21,7 @@ use crate::roles::{Desk, Limits, Party, Role};
 use crate::{IndexError, Result};
 use bytemuck::{Zeroable, cast_slice, pod_read_unaligned};
 use flagstone_interface::Key;
+use flagstone_units::Slot;
 
 /// The lot that a fill of an asset made, as it was when it was bought: the
 /// asset's label and the number of the fill.
@@ -86,23 +87,35 @@ pub fn batch(
         let party = party(&event, desk)?;
         spare.copy_from_slice(work);
         // As a rule there is one set of limits; within a slot there may be several.
-        let mut limits = desk.limits(event.head.slot);
-        let done = limits.any(|limits| {
-            work.copy_from_slice(spare);
-            let step = Step {
-                at,
-                moved: &moved,
-                party: &party,
-                limits: &limits,
-            };
-            let again = |journal: &mut Journal| replay.again(work, &step, journal);
-            run(&events[at..=at], &event, sha256, again).is_ok()
-        });
-        if !done {
+        // The deadline comes of limits too, and no event tells it: the set counts
+        // that leads to the account's.
+        let mut tried = |exact: bool| {
+            let mut limits = desk.limits(event.head.slot);
+            limits.any(|limits| {
+                work.copy_from_slice(spare);
+                let step = Step {
+                    at,
+                    moved: &moved,
+                    party: &party,
+                    limits: &limits,
+                };
+                let again = |journal: &mut Journal| replay.again(work, &step, journal);
+                let done = run(&events[at..=at], &event, sha256, again).is_ok();
+                done && (!exact || deadline(work).is_none_or(|slot| slot == head.deadline_slot))
+            })
+        };
+        if !tried(true) && !tried(false) {
             return fault(number, Reason::NotReproduced);
         }
     }
     compare(work, account, head.chain.sequence).map(|()| true)
+}
+
+/// Deadline of the batch that is being replayed, once it has one.
+fn deadline(work: &[u8]) -> Option<Slot> {
+    let bytes = work.get(..size_of::<OrderBatch>())?;
+    let slot = pod_read_unaligned::<OrderBatch>(bytes).deadline_slot;
+    (slot != Slot::ZERO).then_some(slot)
 }
 
 /// A closed batch: its last word is the state that the account has, complete

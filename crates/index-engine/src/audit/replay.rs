@@ -126,11 +126,15 @@ pub fn order(
                     })
                     .map(|_| next)
                 };
-                let mut tried = desk.limits(event.head.slot).map(step);
-                let Some(Ok(next)) = tried.find(|next| next.is_ok()) else {
+                // The deadline comes of limits too, and no event tells it: of several
+                // sets within a slot the one counts that leads to the account's.
+                let fits = |next: &IndexOrder| next.deadline_slot == account.deadline_slot;
+                let mut able = desk.limits(event.head.slot).filter_map(|at| step(at).ok());
+                let Some(first) = able.next() else {
                     return fault(sequence, Reason::NotReproduced);
                 };
-                *order = next;
+                let found = (!fits(&first)).then(|| able.find(fits)).flatten();
+                *order = found.unwrap_or(first);
             }
             _ => return fault(sequence, Reason::NotReproduced),
         }
