@@ -289,6 +289,26 @@ fn x8_the_queue_is_bounded_and_dust_does_not_fill_it() {
 }
 
 #[test]
+fn x8_without_a_limit_claims_of_dust_hold_up_nobody() {
+    let mut bank = Bank::open();
+    let vault = address::vault(&bank.exchange.mint);
+    change(&mut bank.exchange, &Change::set_limit(&vault, 0, 0));
+    ok(bank.claim(0, 1));
+    ok(bank.withdraw(1, CASH));
+    assert_eq!(bank.paid(1), CASH);
+    // The claim is good all the same, and pays what it is for.
+    ok(bank.pay(0));
+    assert_eq!((bank.paid(0), bank.portfolio(0).cash_atoms), (1, CASH - 1));
+    // With a limit the order counts again.
+    change(
+        &mut bank.exchange,
+        &Change::set_limit(&vault, LIMIT, WINDOW),
+    );
+    ok(bank.claim(0, LIMIT / 1_024));
+    refused(bank.withdraw(2, 1), RouterError::OverLimit);
+}
+
+#[test]
 fn x8_x9_the_limit_lies_behind_the_delay_and_a_pause_stops_no_withdrawal() {
     let mut bank = Bank::open();
     let guardian = settle_down(&mut bank.exchange);
