@@ -3,7 +3,7 @@
 
 use flagstone_e2e_tests::forge::{swapped, while_changed};
 use flagstone_e2e_tests::govern::{change, config, propose, refusal};
-use flagstone_e2e_tests::grid::{Floor, STEP, TICK_PPM, UNDERLYING};
+use flagstone_e2e_tests::grid::{CASH, Floor, STEP, TICK_PPM, UNDERLYING};
 use flagstone_e2e_tests::ok;
 use flagstone_e2e_tests::pyth::{FUNDING_SLOTS, with_oracle};
 use flagstone_e2e_tests::refusal::refused;
@@ -138,6 +138,7 @@ fn t8_a_grid_is_for_one_length_of_interval_and_five_slabs() {
     assert!(grid.listed().is_sorted_by_key(|one| one.slab));
     // A sixth slab, and one with shorter intervals.
     floor.add_slab("sixth", &with_oracle());
+    floor.fund(5, false, CASH);
     floor.flag(&[5]);
     let sixth = floor.listing(5);
     floor.refuse(&sixth, RouterError::GridFull);
@@ -145,6 +146,7 @@ fn t8_a_grid_is_for_one_length_of_interval_and_five_slabs() {
     short.rules.funding_slots = Slot(FUNDING_SLOTS * 2);
     short.rules.funding_max = Ppm(900);
     floor.add_slab("seventh", &short);
+    floor.fund(6, false, CASH);
     floor.flag(&[6]);
     let payer = floor.exchange.session.payer();
     let (key, mint) = (floor.seats[6].slab, floor.exchange.mint);
@@ -164,6 +166,26 @@ fn t8_a_grid_is_for_one_length_of_interval_and_five_slabs() {
         receipt.compute_units, receipt.bytes
     );
     assert!(receipt.compute_units < 40_000);
+}
+
+#[test]
+fn t8_no_slab_is_listed_before_it_has_backing_and_stuck_without_weight() {
+    let mut floor = Floor::open(&[2]);
+    // Anyone may list a slab in the moment that it is flagged, before anyone
+    // has funded it.
+    floor.add_slab("new", &with_oracle());
+    floor.flag(&[0, 1]);
+    ok(floor.list(0));
+    let early = floor.listing(1);
+    floor.refuse(&early, RouterError::BadGrid);
+    assert_eq!(floor.listed(), [0]);
+    floor.fund(1, true, CASH);
+    floor.fund(1, false, CASH);
+    floor.pass(5);
+    floor.quote(1, 4);
+    ok(floor.list(1));
+    floor.pass(FUNDING_SLOTS + 10);
+    assert!(floor.update() > 0);
 }
 
 #[test]

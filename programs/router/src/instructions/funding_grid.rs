@@ -57,7 +57,9 @@ pub struct ListInGrid {
 /// by now. Of two instruments of one slab the first one votes.
 ///
 /// A slab that is merely suspended, or an entry that waits for its delay, leaves
-/// the list as it is.
+/// the list as it is. Without backing none is listed: it would weigh nothing at
+/// every update to come, since only one that succeeds notes what it is backed
+/// with by then, and a grid of such slabs would never have one.
 #[inline(never)]
 pub fn list(ctx: &mut Context<ListInGrid>) -> Result<()> {
     require_top_level()?;
@@ -75,11 +77,13 @@ pub fn list(ctx: &mut Context<ListInGrid>) -> Result<()> {
     let interval = found.map_or(0, |(_, interval)| interval);
     let described = found.is_some_and(|(underlying, _)| underlying == wanted.underlying_id);
     let admitted = entry.netting != 0 && entry.status == slab_status::ACTIVE;
-    let fits = admitted && described && interval != 0 && wanted.is_active(current_slot()?);
+    let backing_atoms = accounts.ledger.backing_atoms;
+    let active = wanted.is_active(current_slot()?);
+    let fits = admitted && described && interval != 0 && backing_atoms > 0 && active;
 
     let member = GridMember {
         slab: entry.slab,
-        backing_atoms: accounts.ledger.backing_atoms,
+        backing_atoms,
         instrument: wanted.instrument,
         padding: [0; 7],
     };
