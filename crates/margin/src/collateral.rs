@@ -143,17 +143,13 @@ impl Price {
 /// nothing is asked, because what is missing then is a debt, which the owner's
 /// other money does not answer for; nor at a stale mark.
 pub fn asked_atoms(reading: &Reading, escrow: &Escrow, cash_atoms: u64) -> u64 {
-    let consent = escrow
-        .liability_max_atoms
-        .saturating_sub(escrow.shifted_atoms);
-    let initial = reading.settled_initial_atoms;
-    if escrow.frozen == 0 || !reading.is_fresh || initial == 0 {
+    if escrow.frozen == 0 || !reading.is_fresh {
         return 0;
     }
-    // Of 32 positions of at most 2^53 each.
-    let missing = (initial as i64).saturating_sub(reading.health.equity_atoms);
-    let missing = u64::try_from(missing).unwrap_or(0);
-    missing.min(consent).saturating_sub(cash_atoms)
+    reading
+        .missing_atoms()
+        .min(escrow.consent_atoms())
+        .saturating_sub(cash_atoms)
 }
 
 /// A purchase of collateral.

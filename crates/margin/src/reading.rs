@@ -172,10 +172,18 @@ impl Reading {
         self.health.equity_atoms < (self.health.maintenance_atoms / 2) as i64
     }
 
-    /// What brings the account back to initial margin, in atoms.
+    /// What brings the account back to the initial margin of its positions, in
+    /// atoms; 0 without any, since that would pay a debt and not a margin.
+    ///
+    /// Orders do not count: they are cancelled, not paid for. Whoever has the
+    /// margin brought before the slab has cancelled them must not bring more.
     pub const fn missing_atoms(&self) -> u64 {
-        let missing = self.health.initial_atoms as i64 - self.health.equity_atoms;
-        if missing > 0 { missing as u64 } else { 0 }
+        let missing = self.settled_initial_atoms as i64 - self.health.equity_atoms;
+        if missing > 0 && self.settled_initial_atoms > 0 {
+            missing as u64
+        } else {
+            0
+        }
     }
 
     /// What the account owes once nothing else is left of it and the slab has

@@ -7,14 +7,16 @@ use flagstone_e2e_tests::govern::change;
 use flagstone_e2e_tests::rescue::{MISSING, Rescue, SPARE, add_source};
 use flagstone_e2e_tests::told::{Seen, tell};
 use flagstone_e2e_tests::{QUOTE, ok};
+use flagstone_sdk::engine::orders::OrderKind;
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::interface::router::portfolio_status;
 use flagstone_sdk::margin::times::{GRACE_SLOTS, SHIFT_SLOTS};
 use flagstone_sdk::replica::Replica;
 use flagstone_sdk::router::Change;
-use flagstone_sdk::units::Slot;
+use flagstone_sdk::units::{Side, Slot};
 use flagstone_sdk::{address, router, slab};
+use solana_signer::Signer;
 
 /// Atoms as the slab counts them.
 fn cash(atoms: u64) -> i64 {
@@ -81,6 +83,42 @@ fn lq4_ev1_margin_comes_from_another_slab_to_the_atom() {
     assert_eq!(rescue.crash.lots(&rescue.crash.victim), LOTS as i32);
     let sum: i64 = rescue.money().iter().sum();
     assert_eq!(sum, before.iter().sum::<i64>());
+}
+
+#[test]
+fn lq4_orders_that_are_to_be_cancelled_bring_no_margin() {
+    let mut rescue = Rescue::open();
+    let crash = &mut rescue.crash;
+    // Worth another 93 of initial margin where the price is to fall to.
+    let rests = crash
+        .victim
+        .order(OrderKind::PostOnly, Side::Bid, 9_200, 10);
+    let rests = slab::place(&crash.exchange.slab, &crash.victim.trader.pubkey(), &rests);
+    let trader = crash.victim.trader.insecure_clone();
+    ok(crash.exchange.session.send(&[rests], &[&trader]));
+    crash.sink();
+    let before = rescue.money();
+    // A stranger who wants to bring as much as possible begins, and has the
+    // margin brought before the slab cancels the order.
+    let all = [
+        rescue.crash.begin(),
+        rescue.issue(),
+        rescue.release(),
+        rescue.settle(),
+        rescue.crash.shift(),
+    ];
+    rescue.crank(&all);
+    assert_eq!(rescue.crash.account(&rescue.crash.victim).orders_count, 1);
+    assert_eq!(rescue.ticket().amount_max_atoms, MISSING - LEFT);
+    assert_eq!(rescue.crash.escrow().shifted_atoms, MISSING);
+    let sync = rescue.crash.sync();
+    rescue.crank(&[sync]);
+    assert_eq!(rescue.money()[0], before[0] + cash(MISSING));
+    assert_eq!(rescue.crash.account(&rescue.crash.victim).orders_count, 0);
+    // It was enough.
+    let end = rescue.crash.end();
+    rescue.crank(&[end]);
+    assert_eq!(rescue.crash.portfolio().status, portfolio_status::OPEN);
 }
 
 #[test]
