@@ -8,13 +8,14 @@ use flagstone_e2e_tests::govern::change;
 use flagstone_e2e_tests::market::{Market, TAKER_CASH};
 use flagstone_e2e_tests::money::audit_custody;
 use flagstone_e2e_tests::refusal::refused;
-use flagstone_e2e_tests::{QUOTE, code, ok};
+use flagstone_e2e_tests::rescue::Rescue;
+use flagstone_e2e_tests::{MARK, QUOTE, code, ok};
 use flagstone_sdk::engine::accounts::IDLE_SLOTS;
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::interface::limits::RECENT_WINDOW_SLOTS;
 use flagstone_sdk::interface::router::{
-    Portfolio, SlabEntry, escrow_state, exit_mode, portfolio_status, slab_status,
+    SlabEntry, escrow_state, exit_mode, portfolio_status, slab_status,
 };
 use flagstone_sdk::router::Change;
 use flagstone_sdk::{address, router, slab};
@@ -27,6 +28,12 @@ fn lost() -> Crash {
     crash.freeze();
     let issue = crash.issue();
     crash.crank(&[issue]);
+    lie(&mut crash);
+    crash
+}
+
+/// The slab shows what it cannot show, and is closed to its users.
+fn lie(crash: &mut Crash) {
     let (owner, slab_key, mint) = crash.at();
     let victim = u32::from(crash.victim.account);
     // A debit that no capability allowed.
@@ -40,7 +47,6 @@ fn lost() -> Crash {
     let entry: Option<SlabEntry> = session.record(&address::slab_entry(&slab_key));
     assert_eq!(entry.expect("an entry").status, slab_status::QUARANTINED);
     assert_eq!(crash.ledger().exit.mode, exit_mode::PRINCIPAL);
-    crash
 }
 
 #[test]
@@ -90,25 +96,37 @@ fn x11_lq4_an_account_under_liquidation_leaves_a_lost_slab_and_ends_its_episode(
 
 #[test]
 fn x11_lq4_an_episode_with_another_frozen_account_outlasts_the_exit() {
-    let mut crash = lost();
-    let (owner, slab_key, mint) = crash.at();
-    // As if an account of it at another slab were frozen too.
-    let key = address::portfolio(&owner);
-    let session = &mut crash.exchange.session;
-    let mut account = session.svm.get_account(&key).expect("a portfolio");
-    let record: &mut Portfolio = bytemuck::from_bytes_mut(&mut account.data);
-    record.frozen_count += 1;
-    session.svm.set_account(key, account).expect("a portfolio");
+    let mut rescue = Rescue::open();
+    rescue.buy_at_source();
+    rescue.freeze();
+    // The price falls at the second slab as well.
+    rescue.mark_source(8_900);
+    let (owner, slab_key, mint) = rescue.crash.at();
+    let second = rescue.source.slab;
+    let begin = router::begin_liquidation(&owner, &second, &mint);
+    rescue.crank(&[begin]);
+    assert_eq!(rescue.crash.portfolio().frozen_count, 2);
+    lie(&mut rescue.crash);
+    let crash = &mut rescue.crash;
     let wallet = crash.victim.wallet.insecure_clone();
     let exit = router::exit_by_proof(&owner, &slab_key, &mint, None);
-    ok(session.send(&[exit], &[&wallet]));
+    ok(crash.exchange.session.send(&[exit], &[&wallet]));
     let portfolio = crash.portfolio();
     assert_eq!(portfolio.status, portfolio_status::LIQUIDATING);
     assert_eq!(portfolio.frozen_count, 1);
     assert_eq!(portfolio.cash_atoms, LEFT + PLEDGED);
-    let withdraw = router::withdraw(&owner, &mint, &crash.victim.tokens, 1);
+    let withdraw = router::withdraw(&owner, &mint, &crash.victim.tokens, LEFT + PLEDGED);
+    let withdraw = [withdraw];
     let session = &mut crash.exchange.session;
-    refused(session, &[withdraw], &[&wallet], RouterError::Liquidating);
+    refused(session, &withdraw, &[&wallet], RouterError::Liquidating);
+    // It ends with the other one.
+    rescue.mark_source(MARK);
+    let end = router::end_liquidation(&owner, &second, &mint);
+    let session = &mut rescue.crash.exchange.session;
+    ok(session.send(&[end], &[]));
+    assert_eq!(rescue.crash.portfolio().status, portfolio_status::OPEN);
+    ok(rescue.crash.exchange.session.send(&withdraw, &[&wallet]));
+    audit_custody(&rescue.crash.exchange.session);
 }
 
 #[test]
