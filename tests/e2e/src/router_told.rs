@@ -37,6 +37,8 @@ struct PortfolioTold {
     claim: u64,
     claim_serial: u64,
     delegate: Key,
+    /// Its allowance of a day, in atoms, and its band, in ppm.
+    delegate_bounds: (u64, u32),
     episode: u32,
     ticket_nonce: u32,
     frozen: u32,
@@ -189,6 +191,7 @@ impl RouterTold {
                 claim: one.claim_atoms,
                 claim_serial: one.claim_serial,
                 delegate: one.delegate,
+                delegate_bounds: (one.allowance.limit_atoms, one.delegate_band_ppm),
                 episode: one.episode,
                 ticket_nonce: one.ticket_nonce,
                 frozen: one.frozen_count,

@@ -138,7 +138,7 @@ fn money() -> Kinds {
     for own in [
         router::set_trader(&owner, &slab_key, &mint, &stranger()),
         router::set_liability_max(&owner, &slab_key, &mint, 9 * QUOTE),
-        router::set_delegate(&owner, &stranger(), 4 * QUOTE, 0),
+        router::set_delegate(&owner, &stranger(), 4 * QUOTE, 2_500),
     ] {
         market.step(&[own]);
     }

@@ -408,6 +408,8 @@ events! {
             delegate: Key,
             /// What it may move in a day, in atoms.
             allowance_atoms: u64,
+            /// How much worse than the mark it may trade, in ppm.
+            band_ppm: u32,
         }
         /// `close_portfolio`: an empty portfolio was closed.
         PortfolioClosed = 172 {

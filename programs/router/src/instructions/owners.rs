@@ -52,6 +52,7 @@ pub fn set_delegate(
         portfolio: *accounts.portfolio.key(),
         delegate,
         allowance_atoms,
+        band_ppm,
     });
     Ok(())
 }

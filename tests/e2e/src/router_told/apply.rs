@@ -156,7 +156,11 @@ impl RouterTold {
                 assert_eq!((portfolio.cash, portfolio.claim), (e.cash_atoms, 0));
                 assert_eq!(self.rest.claims, { e.claims_atoms });
             }
-            RouterEvent::DelegateSet(e) => self.portfolio(&e.portfolio).delegate = e.delegate,
+            RouterEvent::DelegateSet(e) => {
+                let portfolio = self.portfolio(&e.portfolio);
+                portfolio.delegate = e.delegate;
+                portfolio.delegate_bounds = (e.allowance_atoms, e.band_ppm);
+            }
             RouterEvent::PortfolioClosed(e) => {
                 let portfolio = self.portfolio(&e.portfolio);
                 (portfolio.closed, portfolio.delegate) = (true, [0; 32]);
