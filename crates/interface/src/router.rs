@@ -220,8 +220,10 @@ pub struct Portfolio {
     pub shift_nonce: u32,
     /// Last slot of that ticket.
     pub shift_until: Slot,
+    /// Escrow that gives under that ticket: its slab alone can end it.
+    pub shift_escrow: Key,
     /// Reserved; zero.
-    pub reserved: [u64; 34],
+    pub reserved: [u64; 30],
     /// Escrows that are bound to a slab account, in no order; zero is none.
     pub escrows: [Key; PORTFOLIO_SLABS_MAX],
 }

@@ -160,6 +160,37 @@ fn lq4_a_shift_ticket_ends_with_what_it_was_issued_for() {
 }
 
 #[test]
+fn lq4_no_slab_but_the_one_that_gives_ends_a_shift() {
+    let mut rescue = Rescue::open();
+    let third = add_source(&mut rescue.crash, "third", SPARE);
+    let liar = add_source(&mut rescue.crash, "fourth", QUOTE);
+    rescue.freeze();
+    // Released by the second slab, and not booked yet.
+    let out = [rescue.issue(), rescue.release()];
+    rescue.crank(&out);
+    let nonce = rescue.crash.portfolio().shift_nonce;
+    // A slab that lies shows that the ticket was used there, and booked.
+    let session = &mut rescue.crash.exchange.session;
+    let lie = session.edit_slab(&liar.slab, |slab| {
+        slab.accounts[u32::from(liar.account)].ticket_nonce = nonce;
+    });
+    lie.expect("a slab");
+    let from_liar = rescue.issue_from(&liar.slab);
+    rescue.refuse(&from_liar, RouterError::NoTicketDue);
+    let settle = rescue.settle_at(&liar.slab);
+    rescue.crank(&[settle]);
+    assert_eq!(rescue.crash.portfolio().shift_nonce, nonce);
+    // Or else the third slab would release the same need once more.
+    let again = rescue.issue_from(&third.slab);
+    rescue.refuse(&again, RouterError::NoTicketDue);
+    let settle = rescue.settle();
+    rescue.crank(&[settle]);
+    assert_eq!(rescue.crash.portfolio().shift_nonce, 0);
+    rescue.refuse(&again, RouterError::NothingToShift);
+    assert_eq!(rescue.account(&third).cash_atoms as u64, SPARE);
+}
+
+#[test]
 fn lq4_no_shift_after_the_end_of_the_liquidation() {
     let mut rescue = ticketed();
     let (issue, release) = (rescue.issue(), rescue.release());

@@ -129,6 +129,7 @@ fn written(
     source.portfolio.ticket_nonce = nonce;
     source.portfolio.shift_nonce = nonce;
     source.portfolio.shift_until = expiry_slot;
+    source.portfolio.shift_escrow = *source.escrow.key();
     Ok(ShiftTicket {
         discriminator: ShiftTicket::DISCRIMINATOR,
         version: ShiftTicket::VERSION,
@@ -166,8 +167,11 @@ fn bump_of(view: &AccountView, escrow: &[u8; 32]) -> Result<Option<u8>> {
     }
 }
 
-/// Whether an account is the one that the portfolio's shift ticket was used at,
-/// and all that it released is paid: it is part of the free cash.
-pub fn is_booked(portfolio: &Portfolio, escrow: &Escrow, account: &SlabAccount) -> bool {
-    account.ticket_nonce == portfolio.shift_nonce && !shift::is_owed(account, escrow)
+/// Whether an account is the one that the portfolio's shift ticket was issued
+/// for and used at, and all that it released is paid: it is part of the free
+/// cash. What the slab of another account shows does not count.
+pub fn is_booked(portfolio: &Portfolio, escrow: &Stored<Escrow>, account: &SlabAccount) -> bool {
+    key_eq(&portfolio.shift_escrow, escrow.key())
+        && account.ticket_nonce == portfolio.shift_nonce
+        && !shift::is_owed(account, escrow)
 }
