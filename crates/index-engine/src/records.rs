@@ -124,8 +124,10 @@ pub struct IntentTerms {
     pub limit_atoms: u64,
     /// Most that routing may cost in total, in atoms.
     pub routing_fee_max: u64,
+    /// Version of the weights that the order was engaged for last; 0 before that.
+    pub weights_version: u64,
     /// Reserved; zero.
-    pub reserved: [u64; 2],
+    pub reserved: u64,
 }
 assert_layout!(IntentTerms, 32);
 

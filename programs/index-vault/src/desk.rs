@@ -54,6 +54,15 @@ pub fn terms(account: &Owned) -> Result<IntentTerms> {
     Ok(bytemuck::pod_read_unaligned(bytes))
 }
 
+/// Writes what the program keeps with an index order.
+pub fn set_terms(account: &mut Owned, terms: &IntentTerms) -> Result<()> {
+    let bytes = account.bytes_mut();
+    let place = bytes.get_mut(size_of::<IndexOrder>()..INTENT_BYTES);
+    let place = place.ok_or(fail(IndexError::WrongRecord))?;
+    place.copy_from_slice(bytemuck::bytes_of(terms));
+    Ok(())
+}
+
 /// The signer in the role that the table of orders names for an action; an
 /// action without a row for the order's state is refused first.
 pub fn actor(order: &IndexOrder, action: Action, desk: &Desk, signer: &Signer) -> Result<Party> {

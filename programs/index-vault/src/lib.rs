@@ -17,6 +17,7 @@ use anchor_lang::prelude::*;
 extern crate alloc;
 
 mod access;
+mod backing;
 mod custody;
 mod desk;
 mod fill;
@@ -332,7 +333,7 @@ pub mod flagstone_index_vault {
     }
 
     /// Ends an index order without payment: cancel, deny collateral, expire,
-    /// fail, deny payment.
+    /// fail, deny payment. The last takes market and index as further accounts.
     #[discrim = 38]
     pub fn end_intent(ctx: &mut Context<OnGate>, action: u8) -> Result<()> {
         end_intent::run(ctx, &Deed::End(action))

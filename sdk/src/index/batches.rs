@@ -165,6 +165,8 @@ impl Batch {
             signer(manager),
             readable(&self.desk),
             writable(&intent.address()),
+            writable(&intent.pair.market),
+            writable(&intent.pair.index),
         ];
         instruction(data, accounts)
     }

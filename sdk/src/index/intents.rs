@@ -100,7 +100,13 @@ impl Intent {
     /// Ends the order without payment by cancel, deny, expire or fail; `who`
     /// holds the action's role and signs.
     pub fn end(&self, who: &Address, action: Action) -> Instruction {
-        self.gate(vec![number::END_INTENT, action as u8], who)
+        let mut end = self.gate(vec![number::END_INTENT, action as u8], who);
+        if action == Action::DenyPayment {
+            // The market backs what was bought no more.
+            let Pair { market, index, .. } = &self.pair;
+            end.accounts.extend([writable(market), writable(index)]);
+        }
+        end
     }
 
     /// Sets collateral aside; the collateral manager signs.
@@ -132,8 +138,8 @@ impl Intent {
                 signer(connector),
                 readable(&self.desk),
                 writable(&self.address()),
-                writable(&self.pair.market),
-                writable(&self.pair.index),
+                readable(&self.pair.market),
+                readable(&self.pair.index),
                 writable(&address::index_mint(&self.pair.index)),
                 readable(&address::market_authority(&self.pair.market)),
                 writable(destination),

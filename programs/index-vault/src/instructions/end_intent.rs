@@ -1,5 +1,7 @@
 use crate::access::{Owned, current_slot, fail, journaled, require_top_level};
+use crate::backing::Backing;
 use crate::desk::{actor, desk, intent, position};
+use anchor_lang::AnchorAccount;
 use anchor_lang::prelude::*;
 use flagstone_index_engine::IndexError;
 use flagstone_index_engine::amounts::Atoms;
@@ -51,9 +53,13 @@ impl Deed {
 pub fn run(ctx: &mut Context<OnGate>, deed: &Deed) -> Result<()> {
     require_top_level()?;
     let now = current_slot()?;
+    let action = deed.action()?;
+    let backed = match action {
+        Action::DenyPayment => ctx.remaining_accounts()?,
+        _ => Default::default(),
+    };
     let accounts = &mut ctx.accounts;
     let desk_key = *accounts.desk.key();
-    let action = deed.action()?;
     let desk = desk(&accounts.desk)?;
     let order = intent(&mut accounts.intent, &desk_key)?;
     let party = actor(order, action, desk, &accounts.who)?;
@@ -66,5 +72,14 @@ pub fn run(ctx: &mut Context<OnGate>, deed: &Deed) -> Result<()> {
             Deed::Preauthorise(amount) => gate.preauthorise(&party, Atoms(*amount), journal)?,
         };
         Ok(())
-    })
+    })?;
+    if action != Action::DenyPayment {
+        return Ok(());
+    }
+    // What was bought stays the desk's: the market backs it no more.
+    let [market, index] = backed.as_slice() else {
+        return Err(fail(IndexError::NeedsCounterpart));
+    };
+    let (mut market, mut index) = (Owned::load(*market)?, Owned::load(*index)?);
+    Backing::open(&mut market, &mut index, &order.index)?.take_back(order.holdings.filled)
 }

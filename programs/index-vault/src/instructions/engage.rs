@@ -1,5 +1,5 @@
 use crate::access::{Owned, current_slot, fail, journaled, require_same, require_top_level};
-use crate::desk::{actor, batch, desk, intent, terms};
+use crate::desk::{actor, batch, desk, intent, set_terms, terms};
 use crate::fill::TOKEN;
 use crate::market::read_index;
 use anchor_lang::prelude::*;
@@ -7,6 +7,7 @@ use flagstone_index_engine::IndexError;
 use flagstone_index_engine::amounts::{Quantity, Tokens};
 use flagstone_index_engine::batch::Batch;
 use flagstone_index_engine::machine::Action;
+use flagstone_index_engine::records::IntentTerms;
 use flagstone_interface::Key;
 use flagstone_kernels::arithmetic::{Arithmetic, Stable};
 use flagstone_kernels::factor::Factor;
@@ -42,7 +43,7 @@ pub fn run(ctx: &mut Context<Engage>) -> Result<()> {
     let order = intent(&mut accounts.intent, &key)?;
     let party = actor(order, Action::Engage, desk, &accounts.manager)?;
     require_same(&order.index, accounts.index.key())?;
-    let (_, constituents) = read_index(accounts.index.bytes())?;
+    let (index, constituents) = read_index(accounts.index.bytes())?;
     let mut batch = batch(&mut accounts.batch, &key)?;
     let stream = order.chain.stream;
     let member = *batch.member_of(&stream).map_err(fail)?;
@@ -53,7 +54,12 @@ pub fn run(ctx: &mut Context<Engage>) -> Result<()> {
     journaled(now, |journal| {
         batch.engage(order, &party, &desk.limits, journal)?;
         Ok(())
-    })
+    })?;
+    let engaged = IntentTerms {
+        weights_version: index.state.weights_version,
+        ..terms
+    };
+    set_terms(&mut accounts.intent, &engaged)
 }
 
 /// Refuses a member whose contributions are less than its tokens stand for.

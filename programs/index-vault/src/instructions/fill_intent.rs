@@ -1,4 +1,5 @@
 use crate::access::{Owned, current_slot, fail, journaled, require_top_level};
+use crate::backing::Backing;
 use crate::desk::{actor, batch, desk, intent, terms};
 use alloc::vec;
 use anchor_lang::prelude::*;
@@ -24,9 +25,16 @@ pub struct FillIntent {
     /// The order.
     #[account(mut)]
     pub intent: Owned,
+    /// Market of its index.
+    #[account(mut)]
+    pub market: Owned,
+    /// Its index.
+    #[account(mut)]
+    pub index: Owned,
 }
 
 /// Charges an order what its lots cost, oldest first, within its owner's price.
+/// From here on the market backs its tokens, at the weights that it was engaged for.
 #[inline(never)]
 pub fn run(ctx: &mut Context<FillIntent>, tokens: u64) -> Result<()> {
     require_top_level()?;
@@ -37,13 +45,16 @@ pub fn run(ctx: &mut Context<FillIntent>, tokens: u64) -> Result<()> {
     let terms = terms(&accounts.intent)?;
     let order = intent(&mut accounts.intent, &key)?;
     let party = actor(order, Action::Fill, desk, &accounts.manager)?;
+    let mut backing = Backing::open(&mut accounts.market, &mut accounts.index, &order.index)?;
+    backing.check_weights(terms.weights_version)?;
     let mut batch = batch(&mut accounts.batch, &key)?;
     let mut lines = vec![Line::zeroed(); LINES_MAX];
     journaled(now, |journal| {
         let tokens = Tokens(tokens);
         batch.fill_order(order, tokens, &party, &desk.limits, &mut lines, journal)?;
         terms.check_price(order.holdings.spent, order.holdings.filled)
-    })
+    })?;
+    backing.add(Tokens(tokens))
 }
 
 /// Accounts of `carry_over`.
