@@ -156,12 +156,16 @@ pub struct IndexState {
     pub chunk_gap_slots: Slot,
     /// 0 open, 1 paused: no new orders and no chunks; orders can be cancelled.
     pub paused: u32,
-    /// Tokens bought on the market data of the quote.
+    /// Tokens bought since `traded_since`.
     pub quote_bought: Tokens,
-    /// Tokens sold on the market data of the quote.
+    /// Tokens sold since `traded_since`.
     pub quote_sold: Tokens,
+    /// Slot of the quote that was the first without any data older than it.
+    pub traded_since: Slot,
+    /// Reserved; zero.
+    pub padding: u32,
 }
-assert_layout!(IndexState, 192, weights_version @ 120, quote_bought @ 176);
+assert_layout!(IndexState, 200, weights_version @ 120, quote_bought @ 176);
 
 impl IndexState {
     /// Stores a quote that the kernels made now.
@@ -182,11 +186,13 @@ impl IndexState {
             return Err(IndexError::SequenceBackwards);
         }
         let [bid, ask] = sides;
-        // What was traded moves the price until there is data that knows of it:
-        // quoting again from the same data must not forget it.
-        if market.sequence != old.market_sequence {
+        // What was traded moves the price until there is data that knows of it,
+        // of every asset: a market is updated in pieces, and neither a piece
+        // without the index's assets nor supply or margins say anything new.
+        if oldest_slot > self.traded_since {
             self.quote_bought = Tokens::ZERO;
             self.quote_sold = Tokens::ZERO;
+            self.traded_since = now;
         }
         self.quote = Quote {
             bid,

@@ -92,9 +92,9 @@ pub struct IndexHead {
     /// Account of its next weights and of what they leave to trade; zero for none.
     pub rebalance: Key,
     /// Reserved; zero.
-    pub reserved: [u64; 2],
+    pub reserved: u64,
 }
-assert_layout!(IndexHead, 432, market @ 16, chain @ 112, state @ 184, constituents @ 376);
+assert_layout!(IndexHead, 432, market @ 16, chain @ 112, state @ 184, constituents @ 384);
 
 impl Record for IndexHead {
     const DISCRIMINATOR: [u8; 8] = [0xa6, 0x23, 0xda, 0xda, 0xca, 0xfb, 0xb0, 0xcc];

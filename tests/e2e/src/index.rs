@@ -361,9 +361,15 @@ impl Fair {
     /// demand of every asset is what the outstanding tokens stand for.
     #[track_caller]
     pub fn audit(&self) {
+        self.audit_with(0);
+    }
+
+    /// The same, where a desk bought for so many tokens that are not minted yet.
+    #[track_caller]
+    pub fn audit_with(&self, bought: u64) {
         let (market, assets) = self.market();
         let (index, constituents) = self.index();
-        let (mut owed, mut claims, mut chunks) = (market.reserve_atoms, 0, 0);
+        let (mut owed, mut claims, mut chunks) = (market.reserve_atoms, bought, 0);
         for order in self.orders.iter().map(|order| self.read(order)) {
             chunks += u128::from(order.chunks);
             match order.side {

@@ -9,6 +9,7 @@ use flagstone_sdk::index_engine::amounts::value_floor;
 use flagstone_sdk::index_engine::audit::{self, Counterpart, DeskHistory, Recorded};
 use flagstone_sdk::index_engine::batch::{BatchLot, OrderBatch};
 use flagstone_sdk::index_engine::inventory::Fill;
+use flagstone_sdk::index_engine::machine::State;
 use flagstone_sdk::index_engine::roles::Desk;
 use std::collections::BTreeMap;
 
@@ -42,7 +43,7 @@ impl Office {
             "what the desk got"
         );
         assert_eq!(open + spent, total);
-        let (mut charged, mut minted) = (0, 0);
+        let (mut charged, mut minted, mut bought) = (0, 0, 0);
         for intent in &self.intents {
             let order = self.order(intent);
             assert!(order.is_balanced(), "every authorised atom in one place");
@@ -50,12 +51,17 @@ impl Office {
             minted += order.holdings.minted.0;
             if order.holdings.minted.0 > 0 {
                 assert_eq!(order.holdings.minted, order.holdings.filled);
+            } else if order.state() != Ok(State::InvalidCollateral) {
+                bought += order.holdings.filled.0;
             }
         }
         assert_eq!(charged, spent, "what orders were charged");
         let state = self.fair.index().0.state;
-        assert!(state.minted.0 >= minted, "the index knows of every token");
-        self.fair.audit();
+        assert!(
+            state.minted.0 >= minted + bought,
+            "the index knows of every token"
+        );
+        self.fair.audit_with(bought);
     }
 
     /// Replays the desk's whole history through the engine from nothing, and

@@ -158,8 +158,14 @@ fn ix8_splitting_an_order_over_accounts_and_quotes_gains_nothing() {
     let cost = Stable::cost(&quote, units).expect("a cost");
     let atoms = cost.div_ceil(1_000_000_000_000) as u64;
     assert!(used >= atoms && used - atoms <= 3, "{used} {atoms}");
-    // New data knows of what was traded.
-    fair.report(0..150);
+    // New data knows of what was traded, once it is of every asset of the
+    // index: not of others alone, nor supply and margins, nor of some.
+    for slots in [50..150, 0..49] {
+        fair.report(slots);
+        ok(fair.send(&[fair.pair.update_quote()], &[]));
+        assert_eq!(fair.index().0.state.quote_bought.0, total);
+    }
+    fair.report(49..50);
     ok(fair.send(&[fair.pair.update_quote()], &[]));
     assert_eq!(fair.index().0.state.quote_bought.0, 0);
 }
