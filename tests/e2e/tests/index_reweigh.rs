@@ -14,7 +14,7 @@ use flagstone_sdk::index_engine::chain::EventHead;
 use flagstone_sdk::index_engine::rebalance::{LegTraded, RebalanceExecuted};
 use flagstone_sdk::interface::error::IndexError;
 use flagstone_sdk::kernels::Amount;
-use flagstone_sdk::kernels::market::{Asset, Place};
+use flagstone_sdk::kernels::market::{Asset, MarginUpdate, Place, SupplyUpdate};
 use flagstone_sdk::kernels::rebalance::Leg;
 use flagstone_sdk::units::Side;
 use solana_address::Address;
@@ -75,6 +75,33 @@ impl Scene {
         self.wait(1);
         self.fair.report(0..assets);
         ok(self.fair.send(&[self.own.pair.update_quote()], &[]));
+    }
+
+    /// Next to no supply and little margin.
+    fn scarce(&mut self, assets: u16) {
+        let (market, vendor) = (self.own.pair.market, self.fair.vendor.key());
+        let slots: Vec<u16> = (0..assets).collect();
+        for slots in slots.chunks(14) {
+            let supply = |slot: &u16| SupplyUpdate {
+                place: place(*slot),
+                long: Amount::new(ONE),
+                short: Amount::ZERO,
+            };
+            let margin = |slot: &u16| MarginUpdate {
+                place: place(*slot),
+                margin: Amount::new(ONE),
+            };
+            let supplies: Vec<_> = slots.iter().map(supply).collect();
+            let margins: Vec<_> = slots.iter().map(margin).collect();
+            let updates = [
+                index::submit_supply(&market, &vendor, &supplies),
+                index::submit_margin(&market, &vendor, &margins),
+            ];
+            let wallet = self.fair.vendor.wallet.insecure_clone();
+            for update in updates {
+                ok(self.fair.send(&[update], &[&wallet]));
+            }
+        }
     }
 
     /// Buys for this much.
@@ -212,9 +239,14 @@ fn ix9_k5_two_changes_of_weights_move_exactly_the_demand_that_they_trade() {
     // Some of it is traded, in the order of the legs, by anyone.
     let before: Vec<i128> = scene.fair.market().1.iter().map(demand).collect();
     let legs = scene.legs();
-    let (event, traded) = scene.trade(16, ALL / 10_000_000);
+    // No call is so small that it only keeps others from trading.
+    let little = scene.own.execute(16, ALL / 10 - 1);
+    let session = &mut scene.fair.exchange.session;
+    refused(session, &[little], &[], IndexError::BadParameter);
+    scene.scarce(60);
+    let (event, traded) = scene.trade(16, ALL / 10);
     assert_eq!((event.first, event.count, event.legs), (0, 16, 40));
-    assert_eq!(event.factor, [ALL / 10_000_000, 0]);
+    assert_eq!(event.factor, [ALL / 10, 0]);
     assert!(!traded.is_empty() && event.traded as usize == traded.len());
     let mut moved = before;
     for one in &traded {

@@ -26,8 +26,13 @@ pub struct ExecuteRebalance {
     pub market: Owned,
 }
 
+/// Least part of the market's capacity that a call uses, at 1e-18: a tenth.
+/// With less, whoever calls first after each gap could keep an index from
+/// trading for the price of a transaction.
+pub const FACTOR_MIN: u64 = 100_000_000_000_000_000;
+
 /// Trades the next `count` legs as far as the market lets them through, and no
-/// more than `factor` of that, at 1e-18. Anyone may.
+/// more than `factor` of that, a tenth at least. Anyone may.
 #[inline(never)]
 pub fn run(ctx: &mut Context<ExecuteRebalance>, count: u32, factor: u64) -> Result<()> {
     require_top_level()?;
@@ -38,7 +43,7 @@ pub fn run(ctx: &mut Context<ExecuteRebalance>, count: u32, factor: u64) -> Resu
     let market = Market::open(accounts.market.bytes_mut())?;
     let index = Index::open_sealed(accounts.index.bytes_mut(), &market_key)?;
     let own = Rebalance::open(accounts.rebalance.bytes_mut(), &index_key)?;
-    if factor == 0 {
+    if factor < FACTOR_MIN {
         return Err(fail(IndexError::BadParameter));
     }
     let state = &index.head.state;
