@@ -10,7 +10,7 @@
 //! header | capacity and fraction sums[n] | members[m] | cells[m * n]
 //! ```
 
-use crate::amounts::{Fraction, ONE, Quantity, mul_div_floor};
+use crate::amounts::{Fraction, ONE, Quantity, Tokens, mul_div_floor};
 use crate::batch::{ASSETS_MAX, MEMBERS_MAX};
 use crate::chain::{Chain, Event, Journal};
 use crate::engage::add_fraction;
@@ -101,8 +101,11 @@ pub struct AllotmentHead {
     pub padding2: u32,
     /// Version of the weights that the capacity was measured for.
     pub weights_version: u64,
+    /// Tokens traded on the quote's data before the capacity was measured,
+    /// from which all members' prices start.
+    pub traded: Tokens,
     /// Reserved; zero.
-    pub reserved: [u64; 3],
+    pub reserved: [u64; 2],
 }
 assert_layout!(AllotmentHead, 216, desk @ 16, chain @ 80, market_sequence @ 152);
 
@@ -139,7 +142,8 @@ pub struct AllotmentMoved {
     pub order: Key,
     /// Market sequence that the capacity was measured at.
     pub market_sequence: u64,
-    /// Hash of the capacities or of the fractions given.
+    /// Hash of the capacities, the weights' version and what was traded before,
+    /// or of the fractions given.
     pub list_hash: [u8; 32],
 }
 assert_layout!(AllotmentMoved, 80);
@@ -215,6 +219,7 @@ impl<'a> Allotment<'a> {
         head.chain = Chain::new(new.stream);
         head.market_sequence = state.quote.market_sequence;
         head.weights_version = state.weights_version;
+        head.traded = state.traded(new.side);
         head.assets = assets as u32;
         head.members_max = new.members;
         head.slot = now;
@@ -223,7 +228,10 @@ impl<'a> Allotment<'a> {
         for (place, quantity) in allotment.capacities.iter_mut().zip(new.capacities) {
             place.quantity = *quantity;
         }
-        let hash = journal.hash(&[bytemuck::cast_slice(new.capacities)]);
+        let hash = journal.hash(&[
+            bytemuck::cast_slice(new.capacities),
+            bytemuck::bytes_of(&[allotment.head.weights_version, allotment.head.traded.0]),
+        ]);
         allotment.moved(AllotmentEvent::Created, [0; 32], hash, solver, journal)?;
         Ok(allotment)
     }
@@ -409,6 +417,16 @@ impl<'a> Allotment<'a> {
             return Err(IndexError::OldWeights);
         }
         Ok(())
+    }
+
+    /// Tokens from which a member's price starts: as if each came first, but
+    /// behind what was traded before the allotment was made. Otherwise one
+    /// solver's allotments after each other would all begin at the same price.
+    pub fn start(&self, index: &IndexState, side: Side) -> Tokens {
+        if index.traded_since > self.head.slot {
+            return Tokens::ZERO;
+        }
+        self.head.traded.min(index.traded(side))
     }
 
     /// Takes a chunk's quantities off a member's share.

@@ -241,6 +241,42 @@ fn ix7_two_users_and_a_vendor_come_out_even_to_the_atom() {
 }
 
 #[test]
+fn ix3_ix8_one_allotment_after_another_does_not_start_at_the_same_price() {
+    let mut fair = Fair::open(20, 10);
+    let user = fair.join(9_000 * QUOTE);
+    let (pair, solver) = (fair.pair, fair.solver.pubkey());
+    let desk = address::desk(&fair.admin.pubkey());
+    let bytes = flagstone_sdk::index_engine::allotment::allotment_bytes(10, 1);
+    let mut got = Vec::new();
+    // The third is made, and then there is new data of every asset.
+    for (number, seed) in [(1, "one"), (2, "two"), (3, "three")] {
+        let order = fair.order(&user, Side::Bid, number, 900 * QUOTE);
+        let account = fair.seeded(&solver, seed, bytes);
+        let allotment = account.address().expect("a short seed");
+        let create = pair.create_allotment(&account, &desk, Side::Bid, 10, 1);
+        let mut create = create.expect("a short seed");
+        let all = [Fraction(1_000_000_000_000_000_000)];
+        create.push(index::join_allotment(
+            &allotment, &solver, &desk, &order, &all,
+        ));
+        create.push(index::seal_allotment(&allotment, &solver, &desk));
+        ok(fair.exchange.session.send_large(&create, &[&fair.solver]));
+        if number == 3 {
+            let slot = fair.exchange.session.slot();
+            fair.exchange.session.warp_to(slot + 1);
+            fair.report(0..20);
+            ok(fair.send(&[pair.update_quote()], &[]));
+        }
+        let execute = pair.execute_member(&order, &allotment, 0);
+        ok(fair.send(&[execute], &[]));
+        fair.audit();
+        got.push(fair.read(&order).received);
+    }
+    assert!(got[1] < got[0], "the second starts where the first ended");
+    assert_eq!(got[2], got[0], "new data knows of what was traded");
+}
+
+#[test]
 fn ix3_a_batch_shares_capacity_as_it_was_frozen_in_any_order() {
     let mut fair = Fair::open(20, 10);
     let (one, two) = (fair.join(900_000 * QUOTE), fair.join(900_000 * QUOTE));

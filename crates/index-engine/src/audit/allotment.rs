@@ -109,7 +109,9 @@ fn create(
     let mut state = IndexState::zeroed();
     state.quote.market_sequence = moved.market_sequence;
     (state.quote.slot, state.quote.oldest_slot) = (now, now);
-    // Of which weights it is, the account alone tells.
+    // Of which weights it is, and where its prices start: the event has the hash.
+    state.quote_bought = found.head.traded;
+    state.quote_sold = found.head.traded;
     state.weights_version = found.head.weights_version;
     state.quote.weights_version = found.head.weights_version;
     let new = NewAllotment {

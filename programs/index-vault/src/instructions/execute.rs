@@ -62,11 +62,13 @@ pub fn chunk(
         Side::Ask => &head.state.quote.bid,
     });
     // Members of a batch are priced as if each came first, as the paper does;
-    // everybody else starts where those before have left the price.
-    let quote = match &allotment {
-        None => fill::moved(&quote, side, head.state.traded(side))?,
-        Some(_) => quote,
+    // everybody else starts where those before have left the price, and so
+    // does the batch as a whole.
+    let start = match &allotment {
+        None => head.state.traded(side),
+        Some(share) => share.start(&head.state, side),
     };
+    let quote = fill::moved(&quote, side, start)?;
     let units_max = match &allotment {
         None => u128::MAX,
         Some(allotment) => {
