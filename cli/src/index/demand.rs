@@ -155,7 +155,7 @@ impl Of<'_> {
         }
     }
 
-    /// Orders of the desk: what was minted is bought, asset by asset.
+    /// Orders of the desk: what was filled is bought, asset by asset.
     fn intents(&mut self) {
         for kept in self.case.records.of(Kind::Intent) {
             let order = read_record::<IndexOrder>(kept.data);
@@ -164,12 +164,17 @@ impl Of<'_> {
             }
             for bytes in self.case.events(&kept.address) {
                 let moved = Recorded::parse(bytes).and_then(|event| event.body::<OrderMoved>());
-                let minted = moved.filter(|moved| moved.action == Action::Mint as u8);
-                let tokens = minted.map_or(0, |moved| moved.step.quantity.0);
+                let Some(moved) = moved else { continue };
+                // A fill is backed from then on, a denied payment no more.
+                let (side, tokens) = match Action::from_code(moved.action) {
+                    Ok(Action::Fill) => (Side::Bid, moved.step.quantity.0),
+                    Ok(Action::DenyPayment) => (Side::Ask, moved.after.filled.0),
+                    _ => continue,
+                };
                 if tokens > 0
-                    && let Some(quantities) = self.quantities(Side::Bid, tokens)
+                    && let Some(quantities) = self.quantities(side, tokens)
                 {
-                    self.book(Side::Bid, &quantities);
+                    self.book(side, &quantities);
                 }
             }
         }

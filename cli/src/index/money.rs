@@ -7,7 +7,7 @@ use flagstone_sdk::address;
 use flagstone_sdk::events::sha256;
 use flagstone_sdk::index_engine::audit::{Recorded, Traded};
 use flagstone_sdk::index_engine::collateral::CollateralPosition;
-use flagstone_sdk::index_engine::machine::Action;
+use flagstone_sdk::index_engine::machine::{Action, State};
 use flagstone_sdk::index_engine::orders::{IndexOrder, OrderMoved};
 use flagstone_sdk::index_engine::pending::{PendingAction, PendingMoved, PendingOrder};
 use flagstone_sdk::index_engine::records::{
@@ -171,7 +171,10 @@ fn tokens(
     for intent in case.records.of(Kind::Intent) {
         let order = read_record::<IndexOrder>(intent.data);
         if let Some(order) = order.filter(|order| order.index == *kept.address.as_array()) {
-            minted += u128::from(order.holdings.minted.0);
+            if order.state() != Ok(State::InvalidCollateral) {
+                minted += u128::from(order.holdings.filled.0);
+                unclaimed += u128::from(order.holdings.filled.0 - order.holdings.minted.0);
+            }
         }
     }
     let state = &index.state;

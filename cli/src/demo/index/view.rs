@@ -6,7 +6,8 @@ use crate::table::{money, numbers};
 use anyhow::{Context, Result};
 use comfy_table::Table;
 use flagstone_sdk::address;
-use flagstone_sdk::index::{self, custody};
+use flagstone_sdk::index::{self, custody, intents};
+use flagstone_sdk::index_engine::machine::State;
 use flagstone_sdk::index_engine::market::IndexState;
 use flagstone_sdk::units::Side;
 
@@ -89,6 +90,18 @@ impl View {
                 purse.ordered += order.claimable;
                 purse.locked += order.remaining;
             }
+        }
+        // What the desk bought and did not mint yet is theirs too.
+        for key in &stage.accounts {
+            let order = intents::read_intent(&stage.data(key)).map(|(order, _)| order);
+            let Some(order) = order.filter(|one| one.state() != Ok(State::InvalidCollateral))
+            else {
+                continue;
+            };
+            let mut people = stage.people.iter();
+            let owner = people.position(|person| person.key().as_array() == &order.owner);
+            let purse = &mut purses[owner.context("an order of nobody")?];
+            purse.unclaimed += order.holdings.filled.0 - order.holdings.minted.0;
         }
         let mint = stage.data(&address::index_mint(&stage.pair.index));
         let supply = mint.get(36..44).context("the mint is gone")?;
