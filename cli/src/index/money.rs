@@ -170,11 +170,11 @@ fn tokens(
     }
     for intent in case.records.of(Kind::Intent) {
         let order = read_record::<IndexOrder>(intent.data);
-        if let Some(order) = order.filter(|order| order.index == *kept.address.as_array()) {
-            if order.state() != Ok(State::InvalidCollateral) {
-                minted += u128::from(order.holdings.filled.0);
-                unclaimed += u128::from(order.holdings.filled.0 - order.holdings.minted.0);
-            }
+        if let Some(order) = order.filter(|order| order.index == *kept.address.as_array())
+            && order.state() != Ok(State::InvalidCollateral)
+        {
+            minted += u128::from(order.holdings.filled.0);
+            unclaimed += u128::from(order.holdings.filled.0 - order.holdings.minted.0);
         }
     }
     let state = &index.state;
