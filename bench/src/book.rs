@@ -8,7 +8,7 @@ use flagstone_sdk::engine::Slab;
 use flagstone_sdk::engine::book::Evictions;
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::matching::SelfTrade;
-use flagstone_sdk::engine::orders::{OrderKind, Place};
+use flagstone_sdk::engine::requests::{OrderKind, Place};
 use flagstone_sdk::interface::Key;
 use flagstone_sdk::interface::event::Traded;
 use flagstone_sdk::interface::router::Escrow;

@@ -11,7 +11,7 @@ use flagstone_sdk::engine::book::Evictions;
 use flagstone_sdk::engine::commits::Commit;
 use flagstone_sdk::engine::holds::Reserve;
 use flagstone_sdk::engine::matching::SelfTrade;
-use flagstone_sdk::engine::orders::{OrderKind, Place, Take};
+use flagstone_sdk::engine::requests::{OrderKind, Place, Take};
 use flagstone_sdk::engine::{Slab, SlabSize};
 use flagstone_sdk::interface::event::{Held, Traded};
 use flagstone_sdk::interface::router::{Cap, Escrow, cap_state};

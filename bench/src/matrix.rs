@@ -4,7 +4,7 @@ use crate::book::{self, LOTS, MARK, TOUCH};
 use anyhow::{Context, Result, anyhow};
 use flagstone_sdk::embedded::{Exchange, Failure, Member, Receipt, Session};
 use flagstone_sdk::engine::SlabSize;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::units::{Side, Slot};
 use serde::{Deserialize, Serialize};

@@ -13,7 +13,7 @@ use flagstone_interface::Record;
 use flagstone_interface::instruction::slab as number;
 use flagstone_interface::slab::{PoolId, Reservation, SlabHeader, item_at, next_generation};
 use flagstone_slab_engine::holds::{Reserve, Reveal};
-use flagstone_slab_engine::orders::{Place, Take};
+use flagstone_slab_engine::requests::{Place, Take};
 use flagstone_slab_engine::{Capacities, SlabSize};
 use flagstone_units::Side;
 use solana_address::Address;

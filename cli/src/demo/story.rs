@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use flagstone_sdk::address;
 use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Member, Receipt};
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::interface::router::Escrow;
 use flagstone_sdk::units::{Side, Ticks};

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use flagstone_sdk::embedded::{Exchange, Failure, Member, Oracle, Session, oracle_instrument};
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::layout::Rules;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::engine::risk::Health;
 use flagstone_sdk::engine::{Slab, SlabSize};
 use flagstone_sdk::interface::router::{CAPS_PER_ESCROW, Escrow, Portfolio, cap_state};

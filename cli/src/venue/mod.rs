@@ -9,7 +9,7 @@ pub(crate) use svm::{Chains, Svm, custody, open, open_sized};
 
 use anyhow::Result;
 use flagstone_sdk::engine::matching::SelfTrade;
-use flagstone_sdk::engine::orders::{OrderKind, Place, Take};
+use flagstone_sdk::engine::requests::{OrderKind, Place, Take};
 use flagstone_sdk::engine::{Slab, SlabError};
 use flagstone_sdk::interface::event::Fill;
 use flagstone_sdk::units::{Lots, Side, Slot, Ticks};

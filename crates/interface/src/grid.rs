@@ -7,7 +7,6 @@
 //!
 //! A [`Grid`] starts with the [`FundingGrid`] that slabs read.
 
-use crate::router::FundingGrid;
 use crate::slab::INSTRUMENTS;
 use crate::{Key, Record, assert_layout};
 use bytemuck::{Pod, Zeroable};
@@ -30,6 +29,38 @@ pub const GRID_STEP_MAX_PPM: u32 = 250;
 /// Largest local rate that counts, in ppm of notional: what a slab's own terms
 /// may allow at most.
 pub const GRID_RATE_MAX_PPM: u32 = 50_000;
+
+/// Shared funding rate of one underlying: the head of a [`Grid`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct FundingGrid {
+    /// Record discriminator.
+    pub discriminator: [u8; 8],
+    /// Layout version.
+    pub version: u32,
+    /// Bump of this address.
+    pub bump: u8,
+    /// Reserved; zero.
+    pub padding: [u8; 3],
+    /// Number of the underlying.
+    pub underlying_id: u64,
+    /// Funding of one interval on notional, in ppm; longs pay when positive.
+    pub rate_ppm: i32,
+    /// Slots of the interval that the rate is for.
+    pub interval_slots: u32,
+    /// Slot in which the rate was computed.
+    pub slot: Slot,
+    /// Reserved; zero.
+    pub padding2: u32,
+    /// Reserved; zero.
+    pub reserved: [u64; 11],
+}
+assert_layout!(FundingGrid, 128);
+
+impl Record for FundingGrid {
+    const DISCRIMINATOR: [u8; 8] = [0xd5, 0x20, 0x72, 0x48, 0xe1, 0x5b, 0x25, 0xda];
+    const VERSION: u32 = 1;
+}
 
 /// A slab of a grid.
 #[repr(C)]

@@ -13,6 +13,7 @@
 pub mod collateral;
 pub mod debit;
 pub mod error;
+pub mod escrow;
 pub mod event;
 pub mod governance;
 pub mod grid;

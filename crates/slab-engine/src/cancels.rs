@@ -4,7 +4,8 @@
 //! then; a handle that is no longer valid is ignored (rule T5).
 
 use crate::layout::order_flags;
-use crate::orders::{Openings, Place, Placed};
+use crate::orders::Openings;
+use crate::requests::{Place, Placed};
 use crate::{Result, Slab, SlabError};
 use bytemuck::Zeroable;
 use flagstone_interface::Key;

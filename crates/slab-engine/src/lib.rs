@@ -7,7 +7,8 @@
 //!
 //! | module | room for |
 //! |---|---|
-//! | [`layout`] | item layouts, capacities, where each pool lies |
+//! | [`layout`] | item layouts |
+//! | [`capacities`] | how many items each pool holds, where each pool lies |
 //! | [`pools`] | the typed view of a slab; handing out and taking back items |
 //! | [`instruments`] | parameters and their bounds |
 //! | [`governance`] | what the authority may change, within the registry |
@@ -20,6 +21,7 @@
 //! | [`risk`] | band, equity and margin |
 //! | [`funding`] | what longs and shorts pay each other |
 //! | [`matching`] | a taker meets the book |
+//! | [`requests`] | orders to place and trades to make, and what became of them |
 //! | [`orders`] | place and take: checks in order, then one change |
 //! | [`cancels`] | orders that leave, or shrink, without a trade |
 //! | [`batches`] | pending orders, promotion, freeze |
@@ -43,6 +45,7 @@ pub mod audit;
 pub mod batches;
 pub mod book;
 pub mod cancels;
+pub mod capacities;
 pub mod commits;
 pub mod deficits;
 pub mod deleverages;
@@ -60,14 +63,15 @@ pub mod orders;
 pub mod pools;
 pub mod positions;
 pub mod releases;
+pub mod requests;
 pub mod risk;
 pub mod roots;
 pub mod shifts;
 pub mod tickets;
 pub mod wheel;
 
+pub use capacities::{Capacities, SlabSize};
 pub use flagstone_interface::error::SlabError;
-pub use layout::{Capacities, SlabSize};
 pub use pools::Slab;
 
 /// Result of an engine operation.

@@ -4,9 +4,8 @@
 //! Allocation is O(1): a freed item is taken first, else the high-water mark
 //! moves up. Memory above the mark has never been written and is zero.
 
-use crate::layout::{
-    Capacities, Instrument, LedgerEntry, Level, Order, Position, RootPage, Slice, Trade,
-};
+use crate::capacities::Capacities;
+use crate::layout::{Instrument, LedgerEntry, Level, Order, Position, RootPage, Slice, Trade};
 use crate::{Result, SlabError};
 use bytemuck::Pod;
 use core::marker::PhantomData;

@@ -11,7 +11,7 @@ use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::holds::Reserve;
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::layout::{Rules, switches};
-use flagstone_slab_engine::orders::{OrderKind, Place};
+use flagstone_slab_engine::requests::{OrderKind, Place};
 use flagstone_units::{Ppm, Side, Side::Ask, Side::Bid, SignedPpm, Slot};
 
 /// Batches of ten slots; account 1 is designated, the others wait.

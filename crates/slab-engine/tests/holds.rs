@@ -122,7 +122,7 @@ fn r5_what_may_not_trade_is_not_captured() {
     exchange.post(1, Ask, 920, 4).unwrap();
     let short = limit(1, Ask, 1_011, 4);
     exchange
-        .place(&flagstone_slab_engine::orders::Place {
+        .place(&flagstone_slab_engine::requests::Place {
             expiry: Slot(100),
             ..short
         })
@@ -172,7 +172,7 @@ fn x1_a_hold_expires_no_later_than_any_order_it_captured() {
     let mut exchange = Exchange::new(&params(), 2);
     for (ticks, expiry) in [(1_000, 0), (1_001, 130), (1_002, 110), (1_003, 100)] {
         let order = post_only(1, Ask, ticks, 1);
-        let order = flagstone_slab_engine::orders::Place {
+        let order = flagstone_slab_engine::requests::Place {
             expiry: Slot(expiry),
             ..order
         };

@@ -12,7 +12,7 @@ use flagstone_slab_engine::cancels::{CANCELS_MAX, Cancelled, Reduced, Which};
 use flagstone_slab_engine::holds::Reserve;
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::layout::Rules;
-use flagstone_slab_engine::orders::{OrderKind, Place, Take};
+use flagstone_slab_engine::requests::{OrderKind, Place, Take};
 use flagstone_units::{Lots, Ppm, Side, Side::Ask, Side::Bid, Slot};
 
 fn of(kind: OrderKind, account: u32, side: Side, ticks: u32, lots: u32) -> Place {

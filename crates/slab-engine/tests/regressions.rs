@@ -9,7 +9,7 @@ use flagstone_interface::event::{Fill, Traded, outcome};
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::matching::SelfTrade;
-use flagstone_slab_engine::orders::{OrderKind, Take};
+use flagstone_slab_engine::requests::{OrderKind, Take};
 use flagstone_units::{Lots, Ppm, Side::Ask, Side::Bid, SignedPpm, Slot, Ticks};
 
 /// A band wide enough for any price that a test needs.
@@ -407,7 +407,7 @@ fn s3_zero_and_oversized_prices_and_quantities_are_refused() {
     let mut exchange = Exchange::new(&terms, 1);
     for ticks in [0, 1_000_001, u32::MAX] {
         for kind in [OrderKind::Limit, OrderKind::PostOnly] {
-            let order = flagstone_slab_engine::orders::Place {
+            let order = flagstone_slab_engine::requests::Place {
                 kind,
                 ..limit(1, Bid, ticks, 1)
             };

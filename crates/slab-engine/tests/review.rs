@@ -9,7 +9,7 @@ use common::{Exchange, ioc, params, post_only, small};
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::layout::Rules;
-use flagstone_slab_engine::orders::Place;
+use flagstone_slab_engine::requests::Place;
 use flagstone_units::{Lots, Ppm, Side::Ask, Side::Bid, Slot};
 
 const RICH: u64 = 1_000_000_000;

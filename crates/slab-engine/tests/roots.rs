@@ -9,7 +9,7 @@ use common::{Exchange, Rng, key_of, params};
 use flagstone_interface::root::{Leaf, Proof, join};
 use flagstone_interface::slab::SlabAccount;
 use flagstone_slab_engine::instruments::InstrumentParams;
-use flagstone_slab_engine::orders::{Place, Take};
+use flagstone_slab_engine::requests::{Place, Take};
 use flagstone_slab_engine::roots::{LEAF_EMPTY, RootStep};
 use flagstone_slab_engine::{Slab, SlabError};
 use flagstone_units::{Ppm, Side::Ask, Side::Bid, SignedPpm, Slot, Ticks};

@@ -7,7 +7,7 @@ use flagstone_interface::event::{
     DeficitRecognised, HoldEnded, OrderCancelled, OrderPending, OrderPlaced, Traded,
 };
 use flagstone_slab_engine::Slab;
-use flagstone_slab_engine::orders::Placed;
+use flagstone_slab_engine::requests::Placed;
 use flagstone_units::Slot;
 
 /// Expired holds that one instruction ends: more than it can make, and few

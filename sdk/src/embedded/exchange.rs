@@ -10,7 +10,7 @@ use flagstone_interface::slab::{PoolId, SlabHeader};
 use flagstone_slab_engine::SlabSize;
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::matching::SelfTrade;
-use flagstone_slab_engine::orders::{OrderKind, Place, Take};
+use flagstone_slab_engine::requests::{OrderKind, Place, Take};
 use flagstone_units::{Lots, Ppm, Side, SignedPpm, Slot, Ticks};
 use solana_address::Address;
 use solana_instruction::Instruction;

@@ -5,7 +5,7 @@ use crate::money::audit_money;
 use crate::{MARK, QUOTE, ok, session};
 use flagstone_sdk::embedded::{Exchange, Member, Oracle, Receipt, oracle_instrument};
 use flagstone_sdk::engine::SlabSize;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::engine::risk::Health;
 use flagstone_sdk::interface::router::{Escrow, Portfolio, SlabLedger, Ticket};
 use flagstone_sdk::interface::slab::{SlabAccount, SlabHeader};

@@ -9,7 +9,7 @@ use flagstone_sdk::embedded::{Exchange, Failure, Member, Receipt, Seat};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::matching::SelfTrade;
-use flagstone_sdk::engine::orders::{OrderKind, Place, Take};
+use flagstone_sdk::engine::requests::{OrderKind, Place, Take};
 use flagstone_sdk::interface::grid::{GRID_STEP_MAX_PPM, Grid};
 use flagstone_sdk::interface::router::{SlabEntry, SlabLedger};
 use flagstone_sdk::router::Change;

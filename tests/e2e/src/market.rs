@@ -8,7 +8,7 @@ use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Failure, Member, Receipt, Seat};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::holds::Reserve;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::router::{Escrow, SlabEntry, SlabLedger};
 use flagstone_sdk::interface::slab::{PoolId, Reservation, SlabAccount};
 use flagstone_sdk::route::{Route, RouteLeg};

@@ -5,7 +5,7 @@ use crate::crash::{Crash, LOTS, PLEDGED};
 use crate::{MARK, QUOTE, ok};
 use flagstone_sdk::embedded::{Member, Receipt, Seat, oracle_instrument};
 use flagstone_sdk::engine::SlabSize;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::router::{Escrow, ShiftTicket, SlabLedger};
 use flagstone_sdk::interface::slab::SlabAccount;
 use flagstone_sdk::margin::times::GRACE_SLOTS;

@@ -13,7 +13,7 @@ use flagstone_e2e_tests::{MARK, QUOTE, exchange, ok};
 use flagstone_sdk::embedded::{Exchange, Member, Receipt};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::accounts::IDLE_SLOTS;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::interface::router::Escrow;

@@ -11,7 +11,7 @@ use flagstone_sdk::embedded::{Exchange, Member};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::holds::Reserve;
 use flagstone_sdk::engine::instruments::InstrumentParams;
-use flagstone_sdk::engine::orders::{OrderKind, Place, Take};
+use flagstone_sdk::engine::requests::{OrderKind, Place, Take};
 use flagstone_sdk::interface::error::SlabError;
 use flagstone_sdk::interface::event::{Event, cancel_reason};
 use flagstone_sdk::interface::router::Escrow;

@@ -5,7 +5,7 @@ use flagstone_e2e_tests::refusal::refused;
 use flagstone_e2e_tests::{MARK, QUOTE, audit, exchange, ok};
 use flagstone_sdk::embedded::{Exchange, Member, Receipt};
 use flagstone_sdk::engine::SlabSize;
-use flagstone_sdk::engine::orders::{OrderKind, Place};
+use flagstone_sdk::engine::requests::{OrderKind, Place};
 use flagstone_sdk::interface::error::SlabError;
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::replica::Replica;

@@ -10,7 +10,7 @@ use flagstone_sdk::embedded::{Exchange, Member, Receipt};
 use flagstone_sdk::engine::Slab;
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::layout::{Rules, switches};
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::error::SlabError;
 use flagstone_sdk::interface::event::{Event, cancel_reason};
 use flagstone_sdk::interface::slab::{PoolId, account_flags};

@@ -5,7 +5,7 @@
 use flagstone_e2e_tests::market::{Market, ROUTE};
 use flagstone_e2e_tests::random::Random;
 use flagstone_e2e_tests::{MARK, ok};
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::error::RouterError;
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::route::{Route, RouteLeg};

@@ -9,7 +9,7 @@ use flagstone_e2e_tests::govern::change;
 use flagstone_e2e_tests::{MARK, QUOTE, ok};
 use flagstone_sdk::embedded::{Seat, oracle_instrument};
 use flagstone_sdk::engine::SlabSize;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::error::RouterError;
 use flagstone_sdk::interface::router::portfolio_status;
 use flagstone_sdk::margin::times::GRACE_SLOTS;

@@ -11,7 +11,7 @@ use flagstone_e2e_tests::{MARK, QUOTE, audit, ok};
 use flagstone_sdk::embedded::{Exchange, Failure, Member, Receipt};
 use flagstone_sdk::engine::Slab;
 use flagstone_sdk::engine::matching::SelfTrade;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::error::SlabError;
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::interface::slab::PoolId;

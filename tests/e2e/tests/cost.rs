@@ -6,7 +6,7 @@
 
 use flagstone_e2e_tests::{MARK, QUOTE, exchange, handle, ok};
 use flagstone_sdk::engine::SlabSize;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::slab;
 use flagstone_sdk::units::Side;
 

@@ -7,7 +7,7 @@ use flagstone_e2e_tests::market::{Market, send_as};
 use flagstone_e2e_tests::money::audit_money;
 use flagstone_e2e_tests::{MARK, QUOTE, ok};
 use flagstone_keeper::{Crank, Cranks, Turn};
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::router::cap_state;
 use flagstone_sdk::interface::slab::PoolId;
 use flagstone_sdk::units::{Side, Slot};

@@ -63,7 +63,7 @@ fn pfm3_creating_the_full_slab_costs_no_more_than_a_small_one() {
 fn a_full_slab_trades() {
     let mut exchange = exchange(SlabSize::Full);
     let maker = ok(exchange.join(1_000 * QUOTE, 1_000 * QUOTE));
-    use flagstone_sdk::{engine::orders::OrderKind, units::Side};
+    use flagstone_sdk::{engine::requests::OrderKind, units::Side};
     let (kind, mark) = (OrderKind::PostOnly, flagstone_e2e_tests::MARK);
     ok(exchange.place(&maker, kind, Side::Ask, mark, 5));
     audit(&exchange);

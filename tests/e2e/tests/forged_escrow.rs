@@ -9,7 +9,7 @@ use flagstone_e2e_tests::{MARK, QUOTE, exchange, ok};
 use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Member};
 use flagstone_sdk::engine::SlabSize;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::router::Escrow;
 use flagstone_sdk::interface::slab::SlabHeader;

@@ -372,7 +372,7 @@ fn x10_a_replaced_entry_bars_terms_until_its_own_delay_has_passed() {
     }
     // Trading goes on meanwhile.
     let member = ok(exchange.join(1_000 * QUOTE, 1_000 * QUOTE));
-    use flagstone_sdk::engine::orders::OrderKind;
+    use flagstone_sdk::engine::requests::OrderKind;
     use flagstone_sdk::units::Side;
     ok(exchange.place(&member, OrderKind::PostOnly, Side::Bid, MARK, 1));
     wait(&mut exchange, REGISTRY);

@@ -7,7 +7,7 @@ use flagstone_e2e_tests::refusal::refused;
 use flagstone_e2e_tests::{MARK, QUOTE, ok};
 use flagstone_sdk::embedded::{Seat, oracle_instrument};
 use flagstone_sdk::engine::SlabSize;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::router::{Escrow, PORTFOLIO_SLABS_MAX, portfolio_status};
 use flagstone_sdk::margin::times::GRACE_SLOTS;

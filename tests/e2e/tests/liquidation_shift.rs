@@ -7,7 +7,7 @@ use flagstone_e2e_tests::govern::change;
 use flagstone_e2e_tests::rescue::{MISSING, Rescue, SPARE, add_source};
 use flagstone_e2e_tests::told::{Seen, tell};
 use flagstone_e2e_tests::{QUOTE, ok};
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::interface::router::portfolio_status;

@@ -9,7 +9,7 @@ use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Member};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::governance::Limits;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::router::InstrumentRules;
 use flagstone_sdk::units::{Ppm, Side, Ticks};
 use flagstone_sdk::{router, slab};

@@ -9,7 +9,7 @@ use flagstone_e2e_tests::{MARK, QUOTE, audit, ok, session};
 use flagstone_sdk::embedded::Exchange;
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::instruments::InstrumentParams;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::error::SlabError;
 use flagstone_sdk::interface::event::{Event, MarkUpdated};
 use flagstone_sdk::interface::router::FundingGrid;

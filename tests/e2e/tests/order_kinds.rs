@@ -7,7 +7,7 @@ use flagstone_e2e_tests::{MARK, QUOTE, audit, exchange, handle, ok};
 use flagstone_sdk::embedded::{Exchange, Member, Receipt};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::matching::SelfTrade;
-use flagstone_sdk::engine::orders::{OrderKind, Place};
+use flagstone_sdk::engine::requests::{OrderKind, Place};
 use flagstone_sdk::interface::error::SlabError;
 use flagstone_sdk::interface::event::{Event, OrderCancelled, Traded, cancel_reason, outcome};
 use flagstone_sdk::replica::Replica;

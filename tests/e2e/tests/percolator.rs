@@ -41,7 +41,7 @@ use flagstone_e2e_tests::market::{Market, TAKER_CASH};
 use flagstone_e2e_tests::money::audit_money;
 use flagstone_e2e_tests::refusal::{UNSIGNED, refused};
 use flagstone_e2e_tests::{MARK, QUOTE};
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::units::{Lots, Side, Ticks};

@@ -5,7 +5,7 @@ use flagstone_e2e_tests::refusal::refused;
 use flagstone_e2e_tests::tiny::{live, tiny};
 use flagstone_e2e_tests::{MARK, QUOTE, audit, handle, ok};
 use flagstone_sdk::embedded::{Exchange, Member};
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::error::{RouterError, SlabError};
 use flagstone_sdk::interface::event::{Event, cancel_reason};
 use flagstone_sdk::interface::slab::PoolId;

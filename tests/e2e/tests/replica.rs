@@ -18,7 +18,7 @@ use flagstone_sdk::engine::holds::Reserve;
 use flagstone_sdk::engine::instruments::InstrumentParams;
 use flagstone_sdk::engine::layout::{Rules, switches};
 use flagstone_sdk::engine::matching::SelfTrade;
-use flagstone_sdk::engine::orders::{OrderKind, Place};
+use flagstone_sdk::engine::requests::{OrderKind, Place};
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::interface::slab::PoolId;
 use flagstone_sdk::replica::{Replica, ReplicaError};

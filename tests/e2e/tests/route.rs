@@ -6,7 +6,7 @@ use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Member, Seat};
 use flagstone_sdk::engine::SlabSize;
 use flagstone_sdk::engine::holds::Reserve;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::event::Event;
 use flagstone_sdk::route::{Route, RouteLeg};
 use flagstone_sdk::slab::{self, HoldHandle};

@@ -3,7 +3,7 @@
 
 use flagstone_e2e_tests::{MARK, QUOTE, audit, exchange, ok};
 use flagstone_sdk::engine::SlabSize;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::event::{Event, outcome};
 use flagstone_sdk::units::Side;
 

@@ -13,7 +13,8 @@ use flagstone_slab_engine::cancels::{Cancelled, Which};
 use flagstone_slab_engine::commits::Commit;
 use flagstone_slab_engine::holds::{Reserve, Reveal};
 use flagstone_slab_engine::matching::SelfTrade;
-use flagstone_slab_engine::orders::{Openings, OrderKind, Place, Take};
+use flagstone_slab_engine::orders::Openings;
+use flagstone_slab_engine::requests::{OrderKind, Place, Take};
 use flagstone_units::{Lots, Slot, Ticks};
 
 /// Kinds of operations.

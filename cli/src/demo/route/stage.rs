@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use flagstone_sdk::embedded::exchange::standard_instrument;
 use flagstone_sdk::embedded::{Exchange, Failure, Member, Receipt, Seat};
 use flagstone_sdk::engine::SlabSize;
-use flagstone_sdk::engine::orders::OrderKind;
+use flagstone_sdk::engine::requests::OrderKind;
 use flagstone_sdk::interface::event::{Event, Traded};
 use flagstone_sdk::units::{Side, Ticks};
 use flagstone_sdk::{router, slab};

@@ -26,7 +26,7 @@ use flagstone_slab_engine::batches::Batch;
 use flagstone_slab_engine::cancels::{Cancelled, Reduced, Which};
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::matching::SelfTrade;
-use flagstone_slab_engine::orders::{OrderKind, Place, Placed, Take};
+use flagstone_slab_engine::requests::{OrderKind, Place, Placed, Take};
 use flagstone_slab_engine::{Capacities, Slab, SlabError};
 use flagstone_units::{Lots, Ppm, Side, SignedPpm, Slot, Ticks};
 

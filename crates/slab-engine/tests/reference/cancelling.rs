@@ -2,7 +2,7 @@
 
 use super::{Checked, Deed, Handle, Reference, Resting};
 use flagstone_slab_engine::SlabError;
-use flagstone_slab_engine::orders::Place;
+use flagstone_slab_engine::requests::Place;
 use flagstone_units::Side;
 
 /// Cancelled orders with the lots that left.

@@ -7,7 +7,7 @@
 
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::matching::SelfTrade;
-use flagstone_slab_engine::orders::{OrderKind, Place, Take};
+use flagstone_slab_engine::requests::{OrderKind, Place, Take};
 use flagstone_units::Side;
 
 mod batching;

@@ -6,7 +6,7 @@ use flagstone_interface::event::Traded;
 use flagstone_slab_engine::instruments::InstrumentParams;
 use flagstone_slab_engine::layout::Rules;
 use flagstone_slab_engine::matching::SelfTrade;
-use flagstone_slab_engine::orders::Placed;
+use flagstone_slab_engine::requests::Placed;
 use flagstone_units::{Lots, Ppm, SignedPpm, Slot, Ticks};
 
 /// Pools and prices of a run.

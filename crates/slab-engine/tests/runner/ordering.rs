@@ -6,7 +6,7 @@ use crate::reference::Deed;
 use crate::reference::setting::{Raw, deed};
 use flagstone_interface::event::Traded;
 use flagstone_slab_engine::cancels::{Cancelled, Reduced, Which};
-use flagstone_slab_engine::orders::{OrderKind, Place, Placed, Take};
+use flagstone_slab_engine::requests::{OrderKind, Place, Placed, Take};
 use flagstone_units::{Lots, Side, Slot};
 
 impl Run {

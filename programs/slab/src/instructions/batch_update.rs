@@ -5,7 +5,8 @@ use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 use flagstone_interface::event::Traded;
 use flagstone_slab_engine::matching::SelfTrade;
-use flagstone_slab_engine::orders::{Openings, OrderKind, Place};
+use flagstone_slab_engine::orders::Openings;
+use flagstone_slab_engine::requests::{OrderKind, Place};
 use flagstone_slab_engine::{Slab, SlabError};
 use flagstone_units::{Lots, Side, Slot, Ticks};
 

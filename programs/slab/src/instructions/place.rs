@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
 use flagstone_interface::event::Traded;
 use flagstone_slab_engine::matching::SelfTrade;
-use flagstone_slab_engine::orders::{OrderKind, Place, Placed};
+use flagstone_slab_engine::requests::{OrderKind, Place, Placed};
 use flagstone_slab_engine::{Slab, SlabError};
 use flagstone_units::{Lots, Side, Slot, Ticks};
 

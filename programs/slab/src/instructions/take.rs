@@ -6,7 +6,7 @@ use bytemuck::Zeroable;
 use flagstone_interface::event::Traded;
 use flagstone_slab_engine::SlabError;
 use flagstone_slab_engine::matching::SelfTrade;
-use flagstone_slab_engine::orders::Take;
+use flagstone_slab_engine::requests::Take;
 use flagstone_units::{Lots, Side, Ticks};
 
 /// A trade to make at once.
